@@ -1,0 +1,1 @@
+//! Lowers a host program to one nftables table on a Linux bridge, reads it back and changes only the difference.

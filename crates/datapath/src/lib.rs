@@ -1,0 +1,1 @@
+//! What every switch must do: capabilities, read, plan, commit, counters; and faults to inject.

@@ -1,0 +1,1 @@
+//! Which ports exist on this host right now, as the kernel sees them.

@@ -1,0 +1,1 @@
+//! For tests only: namespaces, raw frames, throw-away bridges and guests.
