@@ -1,1 +1,14 @@
-//! What a policy means: documents, compiler, evaluator, explanation. Pure; knows no switch and no socket.
+//! What a policy means. Documents are parsed ([`language`]) into a [`Catalog`], compiled with the
+//! ports that exist into one [`HostProgram`], and [`evaluate`]d: the only definition of whether a
+//! frame passes. Everything here is a function of its inputs; switches and sockets are left to others.
+
+pub mod catalog;
+pub mod document;
+pub mod intervals;
+pub mod observation;
+pub mod origin;
+pub mod program;
+pub mod rule;
+
+pub use catalog::Catalog;
+pub use program::HostProgram;
