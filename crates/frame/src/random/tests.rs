@@ -31,7 +31,7 @@ fn a_seed_gives_the_same_frames() {
     assert_ne!(frames(1), frames(2));
 }
 
-/// The kinds that a property test counts on meeting, and how often each came in 20,000 frames.
+/// The kinds that a property test counts on meeting.
 #[test]
 fn every_kind_comes_up() {
     let mut rng = Rng::new(7);
