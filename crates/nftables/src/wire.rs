@@ -45,7 +45,6 @@ impl Writer {
         std::mem::take(&mut self.overflowed)
     }
 
-
     /// Writes one message whose attributes `body` appends.
     pub(crate) fn message(&mut self, header: MessageHeader, body: impl FnOnce(&mut Self)) {
         let start = self.bytes.len();
