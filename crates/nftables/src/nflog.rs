@@ -113,14 +113,12 @@ impl Packet {
 /// Why a group could not be bound.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Another process listens to it.
+    /// Another socket listens to it, or this process lacks CAP_NET_ADMIN: the kernel says EPERM for both.
     #[error(
-        "log group {0} has a listener already: choose another, or end that process (see /proc/net/netfilter/nfnetlink_log)"
+        "log group {0} has a listener already (see /proc/net/netfilter/nfnetlink_log), or this process lacks \
+         CAP_NET_ADMIN in this network namespace"
     )]
-    Taken(u16),
-    /// The process lacks CAP_NET_ADMIN in this network namespace.
-    #[error("listening to log groups needs CAP_NET_ADMIN in this network namespace")]
-    NotPermitted,
+    Denied(u16),
     /// The kernel does not log to netlink.
     #[error("the kernel does not answer: is nfnetlink_log loaded?")]
     NoAnswer,
@@ -177,8 +175,7 @@ impl Listener {
         }
         match answer.map(|answer| answer.errno) {
             Some(0) => Ok(()),
-            Some(libc::EBUSY) => Err(BindError::Taken(group)),
-            Some(libc::EPERM) => Err(BindError::NotPermitted),
+            Some(libc::EPERM | libc::EBUSY) => Err(BindError::Denied(group)),
             Some(errno) => Err(BindError::Refused { group, errno }),
             None => self.await_answer(group),
         }

@@ -109,18 +109,12 @@ pub struct Set {
 }
 
 impl Set {
-    /// A set, or with `data` a map, of plain keys. Its user data tells nft the byte order of its key's first part
-    /// and of its data.
+    /// A set, or with `data` a map. Its user data tells nft the byte order of a plain key and of values.
     #[must_use]
     pub fn new(name: impl Into<String>, key: &[Datatype], data: SetData) -> Self {
-        let order = match key {
-            [single] => single.order,
-            _ => ByteOrder::Network, // nft knows the order of each part of a concatenation by its type
-        };
         let data_order = match data {
-            SetData::None => None,
             SetData::Value { type_id, .. } => Some(Datatype::order_of(type_id)),
-            SetData::Verdict | SetData::Object(_) => Some(ByteOrder::Host),
+            SetData::None | SetData::Verdict | SetData::Object(_) => None,
         };
         Self {
             name: name.into(),
@@ -130,7 +124,7 @@ impl Set {
             size: None,
             timeout: None,
             expressions: Vec::new(),
-            userdata: UserData::set(order, data_order, None),
+            userdata: UserData::set(key_order(key), data_order, None),
         }
     }
 
@@ -161,6 +155,13 @@ impl Set {
     pub fn with_expressions(mut self, expressions: Vec<Expression>) -> Self {
         self.expressions = expressions;
         self
+    }
+}
+
+fn key_order(key: &[Datatype]) -> Option<ByteOrder> {
+    match key {
+        [single] => Some(single.order),
+        _ => None, // nft knows the order of each part of a concatenation by its type
     }
 }
 

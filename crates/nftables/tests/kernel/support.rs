@@ -120,7 +120,8 @@ pub(crate) fn listed_rules(table: &TableId) -> Vec<String> {
         .skip_while(|line| !line.contains("chain c {"))
         .skip(1)
         .map(str::trim)
-        .filter(|line| !line.starts_with("type ") && *line != "}" && !line.is_empty())
+        .take_while(|line| *line != "}")
+        .filter(|line| !line.starts_with("type ") && !line.is_empty())
         .map(str::to_owned)
         .collect()
 }

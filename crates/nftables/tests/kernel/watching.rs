@@ -52,26 +52,24 @@ fn a_foreign_deletion_is_noticed() {
     assert_eq!(monitor.next_event(Duration::ZERO).expect("readable"), None);
 }
 
-/// A bridge with two ports; what goes into `a1` comes out of port `a`, and so on.
+/// A bridge with two ports; what goes into `inner1` comes out of port `port1`, and so on.
 fn bridge() {
-    run("ip link add br type bridge mcast_snooping 0; \
-         ip link add a type veth peer name a1 address 52:54:00:00:00:01; \
-         ip link add b type veth peer name b1 address 52:54:00:00:00:02; \
-         sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1; \
-         for i in br a a1 b b1; do ip link set $i addrgenmode none; done; \
-         ip link set a master br; ip link set b master br; \
-         ip addr add 10.0.0.1/24 dev a1; \
-         ip neigh add 10.0.0.2 lladdr 52:54:00:00:00:02 dev a1; \
-         for i in br a a1 b b1; do ip link set $i up; done");
+    run("set -e; ip link add name bridge1 type bridge mcast_snooping 0; \
+         ip link add name port1 type veth peer name inner1 address 52:54:00:00:00:01; \
+         ip link add name port2 type veth peer name inner2 address 52:54:00:00:00:02; \
+         for i in bridge1 port1 inner1 port2 inner2; do ip link set dev $i addrgenmode none; done; \
+         ip link set dev port1 master bridge1; ip link set dev port2 master bridge1; \
+         ip addr add 10.0.0.1/24 dev inner1; \
+         ip neigh add 10.0.0.2 lladdr 52:54:00:00:00:02 dev inner1; \
+         for i in bridge1 port1 inner1 port2 inner2; do ip link set dev $i up; done; \
+         until [ $(bridge link | grep -c 'state forwarding') = 2 ]; do sleep 0.01; done");
 }
 
 fn index(name: &str) -> u32 {
-    run(&format!(
-        "cat /proc/self/net/dev_mcast >/dev/null; ip -o link show {name} | cut -d: -f1"
-    ))
-    .trim()
-    .parse()
-    .expect("a number")
+    run(&format!("ip -o link show dev {name} | cut -d: -f1"))
+        .trim()
+        .parse()
+        .expect("a number")
 }
 
 fn logging(point: HookPoint, prefix: &str) -> Plan {
@@ -133,8 +131,8 @@ fn logged_frames_come_whole_before_the_bridge_decides() {
     let packet = next_packet(&mut listener);
     assert_is_the_frame(&packet);
     assert_eq!((packet.prefix.as_str(), packet.hook), ("moat:9", 0));
-    assert_eq!(packet.input_port, index("a"));
-    assert_eq!(packet.input, index("br"));
+    assert_eq!(packet.input_port, index("port1"));
+    assert_eq!(packet.input, index("bridge1"));
     assert_eq!((packet.output, packet.output_port), (0, 0));
     assert!(
         packet
@@ -152,8 +150,8 @@ fn logged_frames_come_whole_after_the_bridge_decided() {
     send_datagram();
     let packet = next_packet(&mut listener);
     assert_is_the_frame(&packet);
-    assert_eq!((packet.hook, packet.output_port), (4, index("b")));
-    assert_eq!(packet.input_port, index("a"));
+    assert_eq!((packet.hook, packet.output_port), (4, index("port2")));
+    assert_eq!(packet.input_port, index("port1"));
 }
 
 #[test]
@@ -169,7 +167,7 @@ fn a_group_has_one_listener() {
     let _first = nflog::Listener::bind(5, &options).expect("free");
     assert!(matches!(
         nflog::Listener::bind(5, &options),
-        Err(nflog::BindError::Taken(5))
+        Err(nflog::BindError::Denied(5))
     ));
 }
 
