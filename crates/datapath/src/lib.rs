@@ -1,1 +1,10 @@
-//! What every switch must do: capabilities, read, plan, commit, counters; and faults to inject.
+//! What every switch must do: say what it can, read what it does, plan the difference, commit it at
+//! once, count. Knows programs and their needs; how a switch is spoken to is left to each datapath.
+
+mod capability;
+mod contract;
+mod requirement;
+
+pub use capability::{Capabilities, Capability};
+pub use contract::{CounterValue, Counters, Datapath, DatapathError, PortCounters};
+pub use requirement::{Degraded, Resolved, Unmet, resolve};

@@ -95,6 +95,32 @@ pub enum Guard {
     NoRouterAdvertisement,
 }
 
+impl Guard {
+    /// Every guard, in the order of the reference.
+    pub const ALL: &[Self] = &[
+        Self::Mac,
+        Self::Ipv4,
+        Self::Ipv6,
+        Self::Arp,
+        Self::Nd,
+        Self::NoDhcpServer,
+        Self::NoRouterAdvertisement,
+    ];
+
+    /// The word in a document.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mac => "mac",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Arp => "arp",
+            Self::Nd => "nd",
+            Self::NoDhcpServer => "no-dhcp-server",
+            Self::NoRouterAdvertisement => "no-router-advertisement",
+        }
+    }
+}
+
 /// Rates in bits and frames per second; `None`: unlimited. Frames above are dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Limits {

@@ -3,12 +3,17 @@
 //! frame passes. Everything here is a function of its inputs; switches and sockets are left to others.
 
 pub mod catalog;
+pub mod compile;
 pub mod document;
+pub mod evaluate;
 pub mod intervals;
+pub mod language;
 pub mod observation;
 pub mod origin;
 pub mod program;
 pub mod rule;
 
 pub use catalog::Catalog;
+pub use compile::{CompileError, compile};
+pub use evaluate::{Decider, Evaluation, evaluate};
 pub use program::HostProgram;

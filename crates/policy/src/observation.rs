@@ -17,6 +17,8 @@ pub struct Observation {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedBridge {
     pub ifindex: u32,
+    /// The address under which the host itself is on the bridge.
+    pub mac: MacAddress,
     /// The bridge separates VLANs itself.
     pub vlan_filtering: bool,
 }

@@ -37,6 +37,8 @@ pub struct HostProgram {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bridge {
     pub ifindex: Option<u32>,
+    /// The host's own address on it.
+    pub mac: Option<MacAddress>,
     pub managed: bool,
     /// Interfaces to the outside by name, with their ifindex where they exist.
     pub uplinks: BTreeMap<String, Option<u32>>,
