@@ -5,10 +5,12 @@
 pub mod catalog;
 pub mod document;
 pub mod intervals;
+pub mod language;
 pub mod observation;
 pub mod origin;
 pub mod program;
 pub mod rule;
+pub mod services;
 
 pub use catalog::Catalog;
 pub use program::HostProgram;
