@@ -22,6 +22,21 @@ pub enum Document {
     Host(Host),
 }
 
+impl Document {
+    /// Unique within its kind.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Profile(document) => &document.name,
+            Self::Group(document) => &document.name,
+            Self::Network(document) => &document.name,
+            Self::Service(document) => &document.name,
+            Self::Policy(document) => &document.name,
+            Self::Port(document) => &document.name,
+            Self::Host(document) => &document.name,
+        }
+    }
+}
+
 /// A named, versioned bundle of guards, rules, limits and variables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {

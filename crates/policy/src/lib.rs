@@ -12,6 +12,7 @@ pub mod observation;
 pub mod origin;
 pub mod program;
 pub mod rule;
+pub mod services;
 
 pub use catalog::Catalog;
 pub use compile::{CompileError, compile};
