@@ -7,6 +7,7 @@
 //! namespaces are anonymous nothing survives the process, not even when it is killed.
 
 mod flood;
+pub mod guest;
 mod kernel;
 pub mod link;
 mod marked_frame;

@@ -4,7 +4,7 @@
 use super::check;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
@@ -85,4 +85,13 @@ pub(crate) fn current_cpu() -> io::Result<usize> {
     // SAFETY: no arguments.
     let cpu = check(unsafe { libc::sched_getcpu() })?;
     Ok(usize::try_from(cpu).unwrap_or(0))
+}
+
+/// A file in memory that has no name and vanishes with its last descriptor; other processes can open it through
+/// /proc/PID/fd as long as this one holds it.
+pub(crate) fn memory_file() -> io::Result<OwnedFd> {
+    // SAFETY: the name is a C string literal; the flags make a plain file.
+    let raw = check(unsafe { libc::memfd_create(c"moat-guest".as_ptr(), libc::MFD_CLOEXEC) })?;
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
