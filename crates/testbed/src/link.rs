@@ -182,7 +182,7 @@ impl Links {
 
     /// Waits until ends carry frames: the kernel tells a device of its peer, and the bridge of its port, from a
     /// work queue (linkwatch), some time after the system call that brought the peer up.
-    fn await_carriers(&self, ends: &[VethEnd<'_>]) -> Result<Vec<u32>, LinkError> {
+    pub(crate) fn await_carriers(&self, ends: &[VethEnd<'_>]) -> Result<Vec<u32>, LinkError> {
         let mut found = Vec::new();
         for group in ends.chunk_by(|one, other| same_place(one.namespace, other.namespace)) {
             self.at(group, |links| {
