@@ -1,7 +1,6 @@
 //! Machines that behave like small virtual machines: a namespace with `eth0`, addresses, servers, and questions such as
 //! "can it reach that port". Knows the standard library's sockets; leaves frames to [`crate::raw_port`].
 
-use crate::kernel::socket::disable_transmit_offload;
 use crate::link::{LinkError, Links, VethEnd};
 use crate::namespace::{Namespace, NamespaceError, NamespaceOptions};
 use crate::ping::{self, PingError};
@@ -106,7 +105,7 @@ impl Machine {
         port.mac = spec.mac.unwrap_or(port.mac);
         let port = switch.plug_as(port)?;
         namespace
-            .run(|| disable_transmit_offload("eth0"))
+            .disable_transmit_offload("eth0")
             .map_err(|source| MachineError::Offload {
                 device: "eth0".to_owned(),
                 source,

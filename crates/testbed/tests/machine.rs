@@ -21,7 +21,7 @@ fn machine(switch: &Switch, last: u8) -> Machine {
         device: Some(format!("tap{last}")),
         mac: Some([0x52, 0x54, 0, 9, 9, last]),
         addresses: addresses.collect(),
-        link_local: last % 2 == 0,
+        link_local: last.is_multiple_of(2),
     };
     let mut machine = Machine::new(switch, 0, &spec).expect("a machine");
     machine.serve_tcp(80).expect("a server");

@@ -96,6 +96,11 @@ impl Guest {
         }
     }
 
+    /// The number of QEMU's process; `None` when it has ended.
+    pub fn process(&self) -> Option<u32> {
+        locked(&self.child).as_ref().map(Child::id)
+    }
+
     /// Waits for its end and shows each line of its console as it appears.
     pub fn wait(self, mut watch: impl FnMut(&str)) -> Result<GuestOutcome, GuestError> {
         let mut console = Console::default();
