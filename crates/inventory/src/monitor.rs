@@ -159,6 +159,3 @@ fn read_events(datagram: &[u8], events: &mut VecDeque<LinkEvent>) -> Result<(), 
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;
