@@ -1,0 +1,143 @@
+//! Reads the bridges of this host and what is plugged into them, as of one moment.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use policy::observation::{Observation, ObservedBridge, ObservedInterface};
+
+use crate::link::Link;
+use crate::rtnetlink::{DumpEnd, ExchangeError, LinkDump, LinkSocket};
+
+/// How often a dump that the host's own changes broke is tried again. Each lasts milliseconds, so this
+/// many in a row means that something creates and destroys interfaces without pause.
+const ATTEMPTS: u32 = 50;
+
+/// Why the interfaces of this host could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// Opening, sending or receiving failed: no netlink in this kernel or sandbox, or no memory.
+    #[error(
+        "cannot talk to the kernel about interfaces (route netlink): {0}; \
+         check that the process may open AF_NETLINK sockets"
+    )]
+    Socket(#[source] io::Error),
+    /// The kernel understood the request and declined it.
+    #[error("the kernel refused to list the interfaces: {0}")]
+    Refused(#[source] io::Error),
+    /// The kernel's answer has another shape than its interface description says.
+    #[error("the kernel described an interface in a way that moat does not understand: {0}")]
+    Malformed(String),
+    /// Links came and went during every attempt.
+    #[error(
+        "the interfaces of this host changed during each of {attempts} attempts to list them; \
+         something creates and deletes interfaces without pause, stop it or try again"
+    )]
+    Unsettled { attempts: u32 },
+}
+
+impl From<ExchangeError> for ObserveError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::Socket(error) => Self::Socket(error),
+            ExchangeError::Refused(error) => Self::Refused(error),
+            ExchangeError::Malformed(error) => Self::Malformed(error.to_string()),
+        }
+    }
+}
+
+/// Reads all bridges and the interfaces in them, in the calling thread's network namespace.
+///
+/// The answer shows one moment: a listing during which links came or went is thrown away and repeated.
+/// VLANs are asked for only where a bridge filters them. Interfaces under a bond, a VRF or an Open
+/// vSwitch are in no Linux bridge and so not in the answer.
+///
+/// # Errors
+/// [`ObserveError`]; nothing is returned by halves.
+pub fn observe() -> Result<Observation, ObserveError> {
+    let mut socket = LinkSocket::open().map_err(ObserveError::Socket)?;
+    for _ in 0..ATTEMPTS {
+        let Some(links) = dump(&mut socket, LinkDump::All)? else {
+            continue;
+        };
+        let vlans = if links
+            .iter()
+            .any(|link| link.bridge_filters_vlans == Some(true))
+        {
+            let Some(vlans) = dump(&mut socket, LinkDump::BridgeVlans)? else {
+                continue;
+            };
+            vlans
+        } else {
+            Vec::new()
+        };
+        if let Some(observation) = assemble(links, &vlans) {
+            return Ok(observation);
+        }
+    }
+    Err(ObserveError::Unsettled { attempts: ATTEMPTS })
+}
+
+/// All links, or `None` where they changed meanwhile.
+fn dump(socket: &mut LinkSocket, what: LinkDump) -> Result<Option<Vec<Link>>, ObserveError> {
+    let mut links = Vec::new();
+    let end = socket.dump(what, |body| {
+        links.push(Link::parse(body)?);
+        Ok(())
+    })?;
+    Ok((end == DumpEnd::Consistent).then_some(links))
+}
+
+/// Puts the links together. `None`: two have the same name, for a rename does not mark a dump as
+/// interrupted, and a name handed over from one link to another meanwhile shows twice.
+fn assemble(links: Vec<Link>, vlans: &[Link]) -> Option<Observation> {
+    let pvids: BTreeMap<u32, u16> = vlans
+        .iter()
+        .filter_map(|link| Some((link.ifindex, link.pvid?)))
+        .collect();
+    let bridges: BTreeMap<u32, (String, bool)> = links
+        .iter()
+        .filter_map(|link| {
+            Some((
+                link.ifindex,
+                (link.name.clone(), link.bridge_filters_vlans?),
+            ))
+        })
+        .collect();
+
+    let mut observation = Observation::default();
+    for (ifindex, (name, vlan_filtering)) in &bridges {
+        let bridge = ObservedBridge {
+            ifindex: *ifindex,
+            vlan_filtering: *vlan_filtering,
+        };
+        if observation.bridges.insert(name.clone(), bridge).is_some() {
+            return None;
+        }
+    }
+    for link in links {
+        let Some((bridge, vlan_filtering)) = link.master.and_then(|index| bridges.get(&index))
+        else {
+            continue;
+        };
+        let interface = ObservedInterface {
+            ifindex: link.ifindex,
+            bridge: bridge.clone(),
+            mac: link.mac.unwrap_or_default(),
+            pvid: pvids
+                .get(&link.ifindex)
+                .copied()
+                .filter(|_| *vlan_filtering),
+        };
+        if observation
+            .interfaces
+            .insert(link.name, interface)
+            .is_some()
+        {
+            return None;
+        }
+    }
+    Some(observation)
+}
+
+#[cfg(test)]
+mod tests;
