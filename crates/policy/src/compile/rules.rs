@@ -7,12 +7,13 @@ use thiserror::Error;
 
 use crate::catalog::Catalog;
 use crate::intervals::Intervals;
-use crate::language::services;
 use crate::program::{Classes, CompiledRule, Condition, Direction, RuleList, Values};
 use crate::rule::{
     Field, FieldKind, FieldMatch, FieldValue, IcmpMatch, Peer, PortRange, Protocol, Rule,
     RuleDirection, Term,
 };
+
+use crate::services;
 
 use super::addresses::{Parts, SetName};
 use super::identity;
@@ -238,7 +239,8 @@ impl Context<'_> {
             Term::Service(name) => {
                 let terms = match self.catalog.services.get(name) {
                     Some(service) => service.matches.clone(),
-                    None => services::terms(name)
+                    None => services::lookup(name)
+                        .map(|service| service.terms.to_vec())
                         .ok_or_else(|| RuleError::UnknownService(name.clone()))?,
                 };
                 if depth > 8 {

@@ -1,0 +1,302 @@
+//! What is installed, against what should be → one batch that changes only the difference (promise
+//! 3). Knows the order in which nf_tables wants additions and removals; a pure function.
+
+use std::collections::BTreeMap;
+
+use nftables::{
+    Batch, Element, Installed, Object, ObjectKind, Place, Rule, Set, Statistics, Table,
+    TableContents,
+};
+
+use crate::lower::table;
+use crate::ruleset::{ChainContents, Ruleset, SetContents};
+
+/// Everything that a commit will do.
+#[derive(Debug)]
+pub struct Change {
+    pub batch: Batch,
+    /// For people: one line for each chain, set and object that changes.
+    pub summary: Vec<Line>,
+}
+
+/// One thing that changes in the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// `chain`, `set`, `counter`, `limit` or `table`.
+    pub kind: &'static str,
+    pub name: String,
+    /// Rules or elements added and removed.
+    pub added: usize,
+    pub removed: usize,
+}
+
+impl Change {
+    /// Whether the switch is as it should be.
+    pub fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// What the commit costs.
+    pub fn cost(&self) -> Statistics {
+        self.batch.statistics()
+    }
+}
+
+/// The change from `installed` (`None`: our table is not there) to `desired`.
+///
+/// Additions come first and removals last, each in the order that references need: sets and objects
+/// before the rules that use them, chains before the elements that lead there.
+pub fn difference(installed: Option<&TableContents>, generation: Option<u32>, desired: &Ruleset) -> Change {
+    let mut difference = Difference {
+        batch: Batch::new(installed.map(|contents| contents.generation).or(generation)),
+        table: table(),
+        summary: Vec::new(),
+        removals: Vec::new(),
+    };
+    let empty = Ruleset::default();
+    let current = match installed {
+        Some(contents) => Ruleset::of(contents),
+        None => {
+            if *desired == empty {
+                return difference.finish();
+            }
+            difference.batch.add_table(&Table::new(table()));
+            difference.note("table", &table().name, 1, 0);
+            empty
+        }
+    };
+    let handles = installed.map(Handles::of).unwrap_or_default();
+    difference.objects(&current, desired);
+    difference.sets_and_chains(&current, desired);
+    difference.rules(&current, desired, &handles);
+    difference.elements(&current, desired);
+    difference.finish()
+}
+
+/// Handles of rules, chain by chain, in the order they run.
+#[derive(Default)]
+struct Handles<'a>(BTreeMap<&'a str, Vec<u64>>);
+
+impl<'a> Handles<'a> {
+    fn of(contents: &'a TableContents) -> Self {
+        let mut handles: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        for Installed { handle, value } in &contents.rules {
+            handles.entry(value.chain.as_str()).or_default().push(*handle);
+        }
+        Self(handles)
+    }
+}
+
+enum Removal {
+    Chain(String),
+    Set(String),
+    Object(ObjectKind, String),
+}
+
+struct Difference {
+    batch: Batch,
+    table: nftables::TableId,
+    summary: Vec<Line>,
+    /// Taken out last, when nothing refers to them any more.
+    removals: Vec<Removal>,
+}
+
+impl Difference {
+    fn note(&mut self, kind: &'static str, name: &str, added: usize, removed: usize) {
+        self.summary.push(Line { kind, name: name.to_owned(), added, removed });
+    }
+
+    fn objects(&mut self, current: &Ruleset, desired: &Ruleset) {
+        for ((kind, name), object) in &desired.objects {
+            match current.objects.get(&(*kind, name.clone())) {
+                Some(known) if known == object => {}
+                Some(_) => self.replace_object(current, object),
+                None => {
+                    self.batch.add_object(&self.table, object);
+                    self.note(word(*kind), name, 1, 0);
+                }
+            }
+        }
+        for (kind, name) in current.objects.keys() {
+            if !desired.objects.contains_key(&(*kind, name.clone())) {
+                self.removals.push(Removal::Object(*kind, name.clone()));
+                self.note(word(*kind), name, 0, 1);
+            }
+        }
+    }
+
+    /// The kernel changes no object in place, and removes none that is referred to: the elements
+    /// that refer to it go first and come back with the new one.
+    fn replace_object(&mut self, current: &Ruleset, object: &Object) {
+        for contents in current.sets.values() {
+            let referring: Vec<&Element> = contents
+                .elements
+                .iter()
+                .filter(|element| element.data == Some(nftables::ElementData::Object(object.name.clone())))
+                .collect();
+            if !referring.is_empty() {
+                self.batch.delete_elements(&self.table, &contents.set.name, referring.iter().copied());
+            }
+        }
+        self.batch.delete_object(&self.table, object.kind(), &object.name);
+        self.batch.add_object(&self.table, object);
+        for contents in current.sets.values() {
+            let referring: Vec<&Element> = contents
+                .elements
+                .iter()
+                .filter(|element| element.data == Some(nftables::ElementData::Object(object.name.clone())))
+                .collect();
+            if !referring.is_empty() {
+                self.batch.add_elements(&self.table, &contents.set.name, referring.iter().copied());
+            }
+        }
+        self.note(word(object.kind()), &object.name, 1, 1);
+    }
+
+    fn sets_and_chains(&mut self, current: &Ruleset, desired: &Ruleset) {
+        for (name, contents) in &desired.sets {
+            if !current.sets.contains_key(name) {
+                self.add_set(&contents.set);
+            }
+        }
+        for (name, contents) in &desired.chains {
+            match current.chains.get(name) {
+                None => self.batch.add_chain(&self.table, &contents.chain),
+                Some(known) if known.chain != contents.chain => {
+                    self.batch.update_chain(&self.table, &contents.chain);
+                }
+                Some(_) => {}
+            }
+        }
+        for name in current.chains.keys().filter(|name| !desired.chains.contains_key(*name)) {
+            self.removals.push(Removal::Chain(name.clone()));
+        }
+        for name in current.sets.keys().filter(|name| !desired.sets.contains_key(*name)) {
+            self.removals.push(Removal::Set(name.clone()));
+        }
+    }
+
+    fn add_set(&mut self, set: &Set) {
+        self.batch.add_set(&self.table, set);
+    }
+
+    fn rules(&mut self, current: &Ruleset, desired: &Ruleset, handles: &Handles<'_>) {
+        for (name, contents) in &desired.chains {
+            let (known, handles): (&[Rule], &[u64]) = match current.chains.get(name) {
+                Some(known) => (&known.rules, handles.0.get(name.as_str()).map_or(&[], Vec::as_slice)),
+                None => (&[], &[]),
+            };
+            let (added, removed) = self.chain_rules(name, known, handles, &contents.rules);
+            if added + removed > 0 || !current.chains.contains_key(name) {
+                self.note("chain", name, added, removed);
+            }
+        }
+        for (name, ChainContents { rules, .. }) in &current.chains {
+            if !desired.chains.contains_key(name) {
+                if !rules.is_empty() {
+                    self.batch.flush_chain(&self.table, name);
+                }
+                self.note("chain", name, 0, rules.len());
+            }
+        }
+    }
+
+    /// Keeps the longest common beginning and end of the chain; what is between is exchanged. The
+    /// rest of a chain keeps its rules, with their handles.
+    fn chain_rules(&mut self, chain: &str, known: &[Rule], handles: &[u64], wanted: &[Rule]) -> (usize, usize) {
+        let start = known.iter().zip(wanted).take_while(|(a, b)| a == b).count();
+        let rest = known.len().min(wanted.len()) - start;
+        let end = known.iter().rev().zip(wanted.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+        let added = wanted.get(start..wanted.len() - end).unwrap_or_default();
+        let removed = handles.get(start..known.len() - end).unwrap_or_default();
+        let before = handles.get(known.len() - end);
+        for rule in added {
+            // Before the first rule that stays behind them; each lands behind the one before.
+            let place = before.map_or(Place::Last, |handle| Place::Before(*handle));
+            self.batch.add_rule(&self.table, rule, place);
+        }
+        for handle in removed {
+            self.batch.delete_rule(&self.table, chain, *handle);
+        }
+        (added.len(), removed.len())
+    }
+
+    fn elements(&mut self, current: &Ruleset, desired: &Ruleset) {
+        let nothing = Vec::new();
+        for (name, SetContents { set, elements }) in &desired.sets {
+            let known = match current.sets.get(name) {
+                Some(known) if known.set == *set => &known.elements,
+                _ => &nothing,
+            };
+            let (added, removed) = compare(known, elements);
+            if added.is_empty() && removed.is_empty() && current.sets.contains_key(name) {
+                continue;
+            }
+            self.note("set", name, added.len(), removed.len());
+            // Removals first: an element whose verdict changes is removed and added under one key,
+            // and an interval may end where a new one begins.
+            if !removed.is_empty() {
+                self.batch.delete_elements(&self.table, name, removed);
+            }
+            if !added.is_empty() {
+                self.batch.add_elements(&self.table, name, added);
+            }
+        }
+        for (name, contents) in &current.sets {
+            if !desired.sets.contains_key(name) {
+                self.note("set", name, 0, contents.elements.len());
+            }
+        }
+    }
+
+    fn finish(mut self) -> Change {
+        // Sets lead to chains, rules to objects: what refers goes before what is referred to.
+        let removals = std::mem::take(&mut self.removals);
+        for removal in &removals {
+            if let Removal::Set(name) = removal {
+                self.batch.delete_set(&self.table, name);
+            }
+        }
+        for removal in &removals {
+            match removal {
+                Removal::Chain(name) => self.batch.delete_chain(&self.table, name),
+                Removal::Set(_) | Removal::Object(..) => {}
+            }
+        }
+        for removal in &removals {
+            if let Removal::Object(kind, name) = removal {
+                self.batch.delete_object(&self.table, *kind, name);
+            }
+        }
+        Change { batch: self.batch, summary: self.summary }
+    }
+}
+
+/// Members of sorted lists that only one of them has: to add, and to remove.
+fn compare<'a>(known: &'a [Element], wanted: &'a [Element]) -> (Vec<&'a Element>, Vec<&'a Element>) {
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
+    let (mut known, mut wanted) = (known.iter().peekable(), wanted.iter().peekable());
+    loop {
+        match (known.peek(), wanted.peek()) {
+            (None, None) => return (added, removed),
+            (Some(_), None) => removed.extend(known.next()),
+            (None, Some(_)) => added.extend(wanted.next()),
+            (Some(old), Some(new)) => match old.cmp(new) {
+                std::cmp::Ordering::Equal => {
+                    known.next();
+                    wanted.next();
+                }
+                std::cmp::Ordering::Less => removed.extend(known.next()),
+                std::cmp::Ordering::Greater => added.extend(wanted.next()),
+            },
+        }
+    }
+}
+
+fn word(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::COUNTER => "counter",
+        ObjectKind::LIMIT => "limit",
+        _ => "object",
+    }
+}
