@@ -46,5 +46,6 @@ run_programs_as_root() {
     local host
     host=$(rustc -vV | sed -n 's/^host: //p')
     host=${host//-/_}
-    export "CARGO_TARGET_${host^^}_RUNNER=$project/scripts/as-root"
+    # Relative, for cargo splits the value at blanks; it completes the path from here.
+    export "CARGO_TARGET_${host^^}_RUNNER=scripts/as-root"
 }
