@@ -53,24 +53,35 @@ pub fn difference(installed: Option<&TableContents>, generation: Option<u32>, de
         summary: Vec::new(),
         removals: Vec::new(),
     };
-    let empty = Ruleset::default();
-    let current = match installed {
-        Some(contents) => Ruleset::of(contents),
-        None => {
-            if *desired == empty {
-                return difference.finish();
-            }
-            difference.batch.add_table(&Table::new(table()));
-            difference.note("table", &table().name, 1, 0);
-            empty
-        }
-    };
-    let handles = installed.map(Handles::of).unwrap_or_default();
+    let known = installed.map(Ruleset::of);
+    let rebuild = known.as_ref().is_some_and(|known| !same_structure(known, desired));
+    if rebuild {
+        difference.batch.delete_table(&table());
+    }
+    if known.is_none() || rebuild {
+        difference.batch.add_table(&Table::new(table()));
+        difference.note("table", &table().name, 1, usize::from(rebuild));
+    }
+    let current = known.filter(|_| !rebuild).unwrap_or_default();
+    let handles = installed.filter(|_| !rebuild).map(Handles::of).unwrap_or_default();
     difference.objects(&current, desired);
     difference.sets_and_chains(&current, desired);
     difference.rules(&current, desired, &handles);
     difference.elements(&current, desired);
     difference.finish()
+}
+
+/// Whether every set and base chain that stays can stay: the kernel changes neither a set's type nor
+/// a chain's hook. Where one must change (after an update of moat, or by a foreign hand), the table
+/// is made anew, in the same transaction.
+fn same_structure(known: &Ruleset, desired: &Ruleset) -> bool {
+    let sets = desired.sets.iter().all(|(name, wanted)| {
+        known.sets.get(name).is_none_or(|known| known.set == wanted.set)
+    });
+    let chains = desired.chains.iter().all(|(name, wanted)| {
+        known.chains.get(name).is_none_or(|known| known.chain.hook == wanted.chain.hook)
+    });
+    sets && chains
 }
 
 /// Handles of rules, chain by chain, in the order they run.

@@ -108,6 +108,7 @@ pub fn resolve(program: &HostProgram, capabilities: &Capabilities) -> Result<Res
         let by = "limits".to_owned();
         unmet.push(refusal("limits", &capabilities.limits, limited, by, "remove the limits"));
     }
+    unmet.extend(unknown_bridges(program, capabilities));
     if !unmet.is_empty() {
         return Err(unmet);
     }
@@ -118,6 +119,32 @@ pub fn resolve(program: &HostProgram, capabilities: &Capabilities) -> Result<Res
         silence(&mut program);
     }
     Ok(Resolved { program, degraded })
+}
+
+/// Where frames do not tell which bridge they are on, quarantine is by interface: a bridge that
+/// nobody declared would lose every interface that it gets later, without anyone having said so.
+fn unknown_bridges(program: &HostProgram, capabilities: &Capabilities) -> Option<Unmet> {
+    let managed = program.bridges.values().any(|bridge| bridge.managed);
+    if !managed || capabilities.bridge_name.present {
+        return None;
+    }
+    let undeclared: Vec<&str> = program
+        .foreign
+        .keys()
+        .filter(|bridge| !program.bridges.contains_key(*bridge))
+        .map(String::as_str)
+        .collect();
+    let first = undeclared.first()?;
+    Some(refusal(
+        "bridge-name",
+        &capabilities.bridge_name,
+        Vec::new(),
+        format!("`managed: true` beside bridges that are not declared: {}", undeclared.join(", ")),
+        &format!(
+            "declare them in the Host document (bridges: {{{first}: {{managed: false}}}}): interfaces \
+             that join them later then pass nothing until the next apply"
+        ),
+    ))
 }
 
 fn refusal(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use frame::MacAddress;
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 
 use crate::link::Link;
@@ -94,20 +95,20 @@ fn assemble(links: Vec<Link>, vlans: &[Link]) -> Option<Observation> {
         .iter()
         .filter_map(|link| Some((link.ifindex, link.pvid?)))
         .collect();
-    let bridges: BTreeMap<u32, (String, bool)> = links
+    let bridges: BTreeMap<u32, (String, bool, MacAddress)> = links
         .iter()
         .filter_map(|link| {
-            Some((
-                link.ifindex,
-                (link.name.clone(), link.bridge_filters_vlans?),
-            ))
+            let mac = link.mac.unwrap_or_default();
+            let filtering = link.bridge_filters_vlans?;
+            Some((link.ifindex, (link.name.clone(), filtering, mac)))
         })
         .collect();
 
     let mut observation = Observation::default();
-    for (ifindex, (name, vlan_filtering)) in &bridges {
+    for (ifindex, (name, vlan_filtering, mac)) in &bridges {
         let bridge = ObservedBridge {
             ifindex: *ifindex,
+            mac: *mac,
             vlan_filtering: *vlan_filtering,
         };
         if observation.bridges.insert(name.clone(), bridge).is_some() {
@@ -115,7 +116,7 @@ fn assemble(links: Vec<Link>, vlans: &[Link]) -> Option<Observation> {
         }
     }
     for link in links {
-        let Some((bridge, vlan_filtering)) = link.master.and_then(|index| bridges.get(&index))
+        let Some((bridge, vlan_filtering, _)) = link.master.and_then(|index| bridges.get(&index))
         else {
             continue;
         };

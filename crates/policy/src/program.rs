@@ -22,6 +22,8 @@ pub struct HostProgram {
     pub host: String,
     /// By bridge name: every bridge that the host's document names or a port's network uses.
     pub bridges: BTreeMap<String, Bridge>,
+    /// Interfaces of bridges that are not managed, by bridge: nobody's business but their owners'.
+    pub foreign: BTreeMap<String, BTreeSet<u32>>,
     /// Ports that are attached and admitted, by name.
     pub ports: BTreeMap<String, Arc<PortProgram>>,
     /// Declared ports that are not admitted, with the reason: their devices stay in quarantine.

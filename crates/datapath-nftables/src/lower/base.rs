@@ -16,7 +16,7 @@ use super::behaviours::{self, received, sent, sent_ip, tracked};
 use super::matching::{Load, Matching};
 use super::names::{self, Layer};
 use super::shared;
-use super::{Foreign, Quarantine};
+use super::Foreign;
 
 const INTERFACE: Datatype = Datatype::INTERFACE_INDEX;
 const MAC: Datatype = Datatype::ETHER_ADDRESS;
@@ -28,7 +28,7 @@ const RULE_PRIORITY: i32 = -150;
 pub(super) const LIMIT_PRIORITY: i32 = -100;
 
 /// Everything that is there however many ports there are.
-pub(super) fn chains(ruleset: &mut Ruleset, program: &HostProgram, quarantine: &Quarantine, tracking: bool) {
+pub(super) fn chains(ruleset: &mut Ruleset, program: &HostProgram, foreign: &Foreign, tracking: bool) {
     let mut hook = |name: &str, point, priority, rules: Vec<Vec<Expression>>| {
         let chain = Chain::base(name, Hook::filter(point, priority, Policy::Accept));
         add(ruleset, chain, rules);
@@ -51,7 +51,7 @@ pub(super) fn chains(ruleset: &mut Ruleset, program: &HostProgram, quarantine: &
         ],
     );
     let mut inward = vec![Matching::new().key(Load::OIF).vmap(names::IN)];
-    inward.extend(refuse_unknown(quarantine, Load::OIF, Load::OUTPUT_BRIDGE));
+    inward.extend(refuse_unknown(foreign, Load::OIF, Load::OUTPUT_BRIDGE));
     hook(names::POSTROUTING, HookPoint::Postrouting, RULE_PRIORITY, inward);
     if tracking {
         hook(
@@ -61,7 +61,7 @@ pub(super) fn chains(ruleset: &mut Ruleset, program: &HostProgram, quarantine: &
             vec![Matching::new().key(Load::IIF).vmap(names::TRACKED)],
         );
     }
-    sets(ruleset, program, quarantine, tracking);
+    sets(ruleset, program, foreign, tracking);
     // Rules for address maps come first, by `finish`, when it is known which maps are used.
     let mut rules = Vec::new();
     rules.push(Matching::new().key(Load::IIF).key(Load::ETHER_SOURCE).vmap(names::IDENTIFIED));
@@ -69,7 +69,7 @@ pub(super) fn chains(ruleset: &mut Ruleset, program: &HostProgram, quarantine: &
     rules.push(Matching::new().key(Load::IIF).present(names::PORTS).refuse("guard/mac"));
     let uplink = Matching::new().key(Load::IIF).present(names::UPLINKS);
     rules.push(if tracking { uplink.goto(names::ZONE) } else { uplink.accept() });
-    rules.extend(refuse_unknown(quarantine, Load::IIF, Load::INPUT_BRIDGE));
+    rules.extend(refuse_unknown(foreign, Load::IIF, Load::INPUT_BRIDGE));
     if tracking {
         rules.push(Matching::new().goto(names::ZONE));
     }
@@ -98,12 +98,12 @@ fn add(ruleset: &mut Ruleset, chain: Chain, rules: Vec<Vec<Expression>>) {
 }
 
 /// What an interface that no port and no uplink claims may do: nothing, on a managed bridge.
-fn refuse_unknown(quarantine: &Quarantine, interface: Load, bridge: Load) -> Vec<Vec<Expression>> {
+fn refuse_unknown(foreign: &Foreign, interface: Load, bridge: Load) -> Vec<Vec<Expression>> {
     let mut rules = Vec::new();
     if interface == Load::OIF {
         rules.push(Matching::new().key(interface).present(names::UPLINKS).accept());
     }
-    match &quarantine.foreign {
+    match foreign {
         Foreign::ByBridge => {
             rules.push(Matching::new().key(bridge).present(names::MANAGED).refuse("quarantine"));
         }
@@ -157,7 +157,7 @@ fn verdict_map(name: &str, key: &[Datatype]) -> Set {
     Set::new(name, key, SetData::Verdict)
 }
 
-fn sets(ruleset: &mut Ruleset, program: &HostProgram, quarantine: &Quarantine, tracking: bool) {
+fn sets(ruleset: &mut Ruleset, program: &HostProgram, foreign: &Foreign, tracking: bool) {
     ruleset.set(verdict_map(names::BOUND_4, &[INTERFACE, MAC, Datatype::IPV4_ADDRESS]));
     ruleset.set(verdict_map(names::BOUND_6, &[INTERFACE, MAC, Datatype::IPV6_ADDRESS]));
     ruleset.set(verdict_map(names::BOUND_ARP, &[INTERFACE, MAC, MAC, Datatype::IPV4_ADDRESS]));
@@ -173,7 +173,7 @@ fn sets(ruleset: &mut Ruleset, program: &HostProgram, quarantine: &Quarantine, t
         .collect();
     uplinks.sort_unstable();
     ruleset.set(Set::new(names::UPLINKS, &[INTERFACE], SetData::None)).elements = uplinks;
-    match &quarantine.foreign {
+    match foreign {
         Foreign::ByBridge => {
             let managed = program.bridges.iter().filter(|(_, bridge)| bridge.managed);
             let mut elements: Vec<Element> =

@@ -10,6 +10,7 @@ mod matching;
 pub(crate) mod names;
 mod shared;
 
+use ::datapath::Capabilities;
 use policy::HostProgram;
 use policy::document::Stateful;
 
@@ -19,15 +20,9 @@ use lists::Lists;
 
 pub use names::{LOG_GROUP, table};
 
-/// What happens to interfaces that neither a port nor an uplink claims.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarantine {
-    pub foreign: Foreign,
-}
-
 /// How frames of managed bridges are told from frames of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Foreign {
+pub(crate) enum Foreign {
     /// No bridge is managed: unknown interfaces are none of our business.
     Untouched,
     /// By the bridge's name, which the kernel gives as `meta ibrname`: complete, also for
@@ -38,8 +33,21 @@ pub enum Foreign {
     ByInterface(Vec<u32>),
 }
 
+impl Foreign {
+    fn of(program: &HostProgram, capabilities: &Capabilities) -> Self {
+        if !program.bridges.values().any(|bridge| bridge.managed) {
+            Self::Untouched
+        } else if capabilities.bridge_name.present {
+            Self::ByBridge
+        } else {
+            Self::ByInterface(program.foreign.values().flatten().copied().collect())
+        }
+    }
+}
+
 /// Lowers a program that [`datapath::resolve`] has fitted to this kernel.
-pub fn lower(program: &HostProgram, quarantine: &Quarantine) -> Ruleset {
+pub fn lower(program: &HostProgram, capabilities: &Capabilities) -> Ruleset {
+    let foreign = Foreign::of(program, capabilities);
     let mut ruleset = Ruleset::default();
     let tracking =
         program.behaviours.values().any(|behaviour| behaviour.stateful != Stateful::Off);
@@ -51,7 +59,7 @@ pub fn lower(program: &HostProgram, quarantine: &Quarantine) -> Ruleset {
             behaviours.add(behaviour);
         }
     }
-    base::chains(&mut ruleset, program, quarantine, tracking);
+    base::chains(&mut ruleset, program, &foreign, tracking);
     for port in program.ports.values() {
         if let Some(behaviour) = program.behaviours.get(&port.behaviour) {
             base::port(&mut ruleset, port, behaviour, tracking);

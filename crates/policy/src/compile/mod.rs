@@ -58,6 +58,7 @@ pub fn compile(
         program: HostProgram { host: host.name.clone(), ..HostProgram::default() },
     };
     compiler.bridges(&host);
+    compiler.foreign();
     for port in catalog.ports.values() {
         if let Err(refusal) = compiler.port(port, &host) {
             compiler.program.refused.insert(port.name.clone(), refusal);
@@ -127,6 +128,16 @@ impl<'a> Compiler<'a> {
                     mac: Some(bridge.mac),
                     ..Bridge::default()
                 });
+            }
+        }
+    }
+
+    fn foreign(&mut self) {
+        for interface in self.observed.interfaces.values() {
+            let bridge = self.program.bridges.get(&interface.bridge);
+            if !bridge.is_some_and(|bridge| bridge.managed) {
+                let foreign = self.program.foreign.entry(interface.bridge.clone()).or_default();
+                foreign.insert(interface.ifindex);
             }
         }
     }
