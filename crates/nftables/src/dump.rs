@@ -2,10 +2,12 @@
 
 use crate::connection::{Connection, ReadError};
 use crate::element::{Element, LIST_SET, LIST_TABLE, read_elements};
+use crate::expression::Expression;
 use crate::message::{GET_CHAIN, GET_ELEMENT, GET_OBJECT, GET_RULE, GET_SET, GET_TABLE};
 use crate::object::Object;
 use crate::set::{SET_TABLE, Set};
 use crate::table::{Chain, Family, Installed, RULE_TABLE, Rule, Table, TableId};
+use crate::wire::{known_fields, read_name};
 
 /// A table with everything in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,32 @@ impl TableContents {
         self.rules
             .iter()
             .filter(move |rule| rule.value.chain == chain)
+    }
+
+    /// Sets all counters, and what is used of quotas, to zero: see [`Expression::without_state`].
+    pub fn clear_state(&mut self) {
+        for rule in &mut self.rules {
+            rule.value
+                .expressions
+                .iter_mut()
+                .for_each(Expression::clear_state);
+        }
+        for set in &mut self.sets {
+            set.set
+                .value
+                .expressions
+                .iter_mut()
+                .for_each(Expression::clear_state);
+            for element in &mut set.elements {
+                element
+                    .expressions
+                    .iter_mut()
+                    .for_each(Expression::clear_state);
+            }
+        }
+        for object in &mut self.objects {
+            object.value = object.value.without_state();
+        }
     }
 
     /// The set of that name.
@@ -168,9 +196,8 @@ impl Connection {
             id.family,
             |_| (), // older kernels cannot be asked for one table
             |_, attributes| {
-                let (table, chain) = Chain::read(attributes)?;
-                if table == id.name {
-                    chains.push(chain);
+                if is_of(attributes, id)? {
+                    chains.push(Chain::read(attributes)?.1);
                 }
                 Some(())
             },
@@ -186,9 +213,8 @@ impl Connection {
             id.family,
             |writer| writer.string(RULE_TABLE, &id.name),
             |_, attributes| {
-                let (table, rule) = Rule::read(attributes)?;
-                if table == id.name {
-                    rules.push(rule);
+                if is_of(attributes, id)? {
+                    rules.push(Rule::read(attributes)?.1);
                 }
                 Some(())
             },
@@ -204,9 +230,8 @@ impl Connection {
             id.family,
             |writer| writer.string(SET_TABLE, &id.name),
             |_, attributes| {
-                let (table, set) = Set::read(attributes)?;
-                if table == id.name {
-                    sets.push(set);
+                if is_of(attributes, id)? {
+                    sets.push(Set::read(attributes)?.1);
                 }
                 Some(())
             },
@@ -246,8 +271,8 @@ impl Connection {
             id.family,
             |writer| writer.string(OBJECT_TABLE, &id.name),
             |_, attributes| {
-                let (table, handle, value) = Object::read(attributes)?;
-                if table == id.name {
+                if is_of(attributes, id)? {
+                    let (_, handle, value) = Object::read(attributes)?;
                     objects.push(Installed { handle, value });
                 }
                 Some(())
@@ -255,4 +280,11 @@ impl Connection {
         )?;
         Ok(whole.then_some(objects))
     }
+}
+
+/// Whether a report is about something of that table. Not every kernel reports one table only, and what stands in
+/// others need not be readable. The table's name is attribute 1 of all reports.
+fn is_of(attributes: &[u8], id: &TableId) -> Option<bool> {
+    let [_, table] = known_fields::<2>(attributes)?;
+    Some(read_name(table?) == id.name)
 }

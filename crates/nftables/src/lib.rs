@@ -25,6 +25,9 @@ mod userdata;
 mod verdict;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::{Batch, Place, Statistics};
 pub use connection::{CommitError, Connection, ReadError, Refusal};
 pub use datatype::Datatype;

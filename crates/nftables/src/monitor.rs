@@ -12,7 +12,7 @@ use crate::object::Object;
 use crate::set::Set;
 use crate::socket::{Socket, Wait};
 use crate::table::{Chain, Family, Installed, Rule, Table, TableId};
-use crate::wire::{Message, Messages, known_fields, read_string, read_u32};
+use crate::wire::{Message, Messages, known_fields, read_name, read_u32};
 
 /// NFNLGRP_NFTABLES.
 const GROUP: i32 = 7;
@@ -136,7 +136,7 @@ fn read_known(message: &Message<'_>) -> Option<Event> {
         return Some(Event::Generation {
             id: read_u32(id?)?,
             process: process.and_then(read_u32),
-            name: name.and_then(read_string),
+            name: name.map(read_name),
         });
     }
     let change = match message.kind {

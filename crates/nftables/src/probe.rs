@@ -16,7 +16,6 @@ pub enum ProbeError {
     Chain(String),
 }
 
-const TABLE: &str = "moat-probe";
 const CHAIN: &str = "probe";
 /// Messages of the batch: table, chain, rule, and one that always fails.
 const RULE_MESSAGE: usize = 2;
@@ -34,7 +33,7 @@ pub fn accepts(
     priority: i32,
     expressions: &[Expression],
 ) -> Result<bool, ProbeError> {
-    let table = TableId::new(family, TABLE);
+    let table = TableId::new(family, format!("probe-{}", std::process::id()));
     let hook = Hook::filter(point, priority, Policy::Accept);
     let mut batch = Batch::new(None);
     batch.ensure_table(&Table::new(table.clone()));

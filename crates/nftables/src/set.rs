@@ -8,7 +8,7 @@ use crate::expression::{
 use crate::object::ObjectKind;
 use crate::table::{Installed, read_userdata, write_userdata};
 use crate::userdata::{ByteOrder, UserData};
-use crate::wire::{Attributes, Writer, known_fields, read_string, read_u32, read_u64};
+use crate::wire::{Attributes, Writer, known_fields, read_name, read_u32, read_u64};
 
 /// What a set is searched by: one value, or several one after another, each beginning at a multiple of 4 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -325,7 +325,7 @@ impl Set {
         };
         let (size, fields) = read_description(description.unwrap_or_default())?;
         let set = Self {
-            name: read_string(name?)?,
+            name: read_name(name?),
             key: Key {
                 type_id: number(SET_KEY_TYPE)?,
                 length: number(SET_KEY_LENGTH)?,
@@ -346,7 +346,7 @@ impl Set {
             userdata: read_userdata(userdata),
         };
         Some((
-            read_string(table?)?,
+            read_name(table?),
             Installed {
                 handle: handle.map_or(Some(0), read_u64)?,
                 value: set,

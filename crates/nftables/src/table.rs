@@ -2,7 +2,7 @@
 
 use crate::expression::{Expression, read_expressions, write_expressions};
 use crate::userdata::UserData;
-use crate::wire::{Writer, known_fields, read_string, read_u32, read_u64};
+use crate::wire::{Writer, known_fields, read_name, read_u32, read_u64};
 
 /// Which packets a table sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -304,7 +304,7 @@ impl Table {
         Some(Installed {
             handle: handle.map_or(Some(0), read_u64)?,
             value: Self {
-                id: TableId::new(Family::from_number(family), read_string(name?)?),
+                id: TableId::new(Family::from_number(family), read_name(name?)),
                 flags: flags.map_or(Some(0), read_u32)?,
                 userdata: read_userdata(userdata),
             },
@@ -378,12 +378,12 @@ impl Chain {
             None => None,
         };
         let chain = Self {
-            name: read_string(name?)?,
+            name: read_name(name?),
             hook,
             userdata: read_userdata(userdata),
         };
         Some((
-            read_string(table?)?,
+            read_name(table?),
             Installed {
                 handle: handle.map_or(Some(0), read_u64)?,
                 value: chain,
@@ -398,10 +398,10 @@ fn read_hook(hook: &[u8], policy: Option<&[u8]>, kind: Option<&[u8]>) -> Option<
         point: HookPoint::from_number(read_u32(number?)?),
         priority: i32::from_ne_bytes(read_u32(priority?)?.to_ne_bytes()),
         device: match device {
-            Some(device) => Some(read_string(device)?),
+            Some(device) => Some(read_name(device)),
             None => None,
         },
-        kind: kind.map_or(Some(String::new()), read_string)?,
+        kind: kind.map(read_name).unwrap_or_default(),
         policy: match policy.map_or(Some(1), read_u32)? {
             0 => Policy::Drop,
             _ => Policy::Accept,
@@ -428,12 +428,12 @@ impl Rule {
     pub(crate) fn read(bytes: &[u8]) -> Option<(String, Installed<Self>)> {
         let [_, table, chain, handle, expressions, _, _, userdata] = known_fields::<8>(bytes)?;
         let rule = Self {
-            chain: read_string(chain?)?,
+            chain: read_name(chain?),
             expressions: read_expressions(expressions.unwrap_or_default())?,
             userdata: read_userdata(userdata),
         };
         Some((
-            read_string(table?)?,
+            read_name(table?),
             Installed {
                 handle: handle.map_or(Some(0), read_u64)?,
                 value: rule,

@@ -357,6 +357,23 @@ fn elements_with_counters_and_limits() {
     );
 }
 
+/// What the kernel adds by itself: such elements differ from what was sent.
+#[test]
+fn elements_get_the_expressions_of_their_set() {
+    let mut connection = isolated();
+    let counter = vec![Expression::Counter(Counter::default())];
+    let set =
+        Set::new("s", &[Datatype::ETHER_ADDRESS], SetData::None).with_expressions(counter.clone());
+    let mut batch = Batch::new(None);
+    batch.add_table(&Table::new(table()));
+    batch.add_set(&table(), &set);
+    batch.add_elements(&table(), "s", &[Element::new(MAC.to_vec())]);
+    connection.commit(&batch).expect("accepted");
+    let found = connection.elements(&table(), "s").expect("readable");
+    let expressions: Vec<_> = found.iter().map(|element| &element.expressions).collect();
+    assert_eq!(expressions, [&counter]);
+}
+
 #[test]
 fn timeouts_comments_and_catch_all() {
     let mut named = Set::new("named", &[Datatype::ETHER_ADDRESS], SetData::None);
