@@ -7,17 +7,20 @@
 //! tells what others change, [`nflog`] what rules log, [`probe`] what this kernel can do.
 
 mod batch;
+mod chain;
 mod connection;
 mod datatype;
 mod dump;
 mod element;
 mod expression;
+mod fault;
 mod message;
 mod monitor;
 pub mod nflog;
 mod object;
 pub mod probe;
 mod register;
+mod rule;
 mod set;
 mod socket;
 mod table;
@@ -29,7 +32,8 @@ mod wire;
 mod tests;
 
 pub use batch::{Batch, Place, Statistics};
-pub use connection::{CommitError, Connection, ReadError, Refusal};
+pub use chain::{Chain, Hook, HookPoint, Policy};
+pub use connection::Connection;
 pub use datatype::Datatype;
 pub use dump::{SetContents, TableContents};
 pub use element::{Element, ElementData};
@@ -38,11 +42,13 @@ pub use expression::{
     DynamicOperation, Expression, ExtensionKind, LimitUnit, Log, LookupResult, MetaKey,
     PayloadBase, Reject, connection_state,
 };
+pub use fault::{CommitError, ReadError, Refusal};
 pub use monitor::{Change, Event, Monitor, Subject};
 pub use object::{Counter, Limit, Object, ObjectKind, ObjectState, Quota};
 pub use register::Register;
+pub use rule::Rule;
 pub use set::{Key, Set, SetData, SetFlags};
 pub use socket::enter_new_network_namespace;
-pub use table::{Chain, Family, Hook, HookPoint, Installed, Policy, Rule, Table, TableId};
+pub use table::{Family, Installed, Table, TableId};
 pub use userdata::{ByteOrder, COMMENT_LIMIT, UserData};
 pub use verdict::Verdict;

@@ -3,15 +3,17 @@
 use std::io;
 use std::time::Duration;
 
+use crate::chain::Chain;
 use crate::element::{Element, read_elements};
 use crate::message::{
     DELETE_CHAIN, DELETE_ELEMENT, DELETE_OBJECT, DELETE_RULE, DELETE_SET, DELETE_TABLE, NEW_CHAIN,
     NEW_ELEMENT, NEW_GENERATION, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE,
 };
 use crate::object::Object;
+use crate::rule::Rule;
 use crate::set::Set;
 use crate::socket::{Socket, Wait};
-use crate::table::{Chain, Family, Installed, Rule, Table, TableId};
+use crate::table::{Family, Installed, Table, TableId};
 use crate::wire::{Message, Messages, known_fields, read_name, read_u32};
 
 /// NFNLGRP_NFTABLES.

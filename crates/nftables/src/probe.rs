@@ -1,9 +1,12 @@
 //! Finding out what this kernel can do, by trying. Leaves nothing behind: every attempt is aborted.
 
 use crate::batch::{Batch, Place};
-use crate::connection::{CommitError, Connection};
+use crate::chain::{Chain, Hook, HookPoint, Policy};
+use crate::connection::Connection;
 use crate::expression::Expression;
-use crate::table::{Chain, Family, Hook, HookPoint, Policy, Rule, Table, TableId};
+use crate::fault::CommitError;
+use crate::rule::Rule;
+use crate::table::{Family, Table, TableId};
 
 /// Why it could not be found out.
 #[derive(Debug, thiserror::Error)]

@@ -98,7 +98,8 @@ pub struct Set {
     pub data: SetData,
     /// What it can do.
     pub flags: SetFlags,
-    /// Most elements it may have.
+    /// Most elements it may have; one more is refused (ENFILE). With a size a plain or concatenated set gets a hash
+    /// table of that size at once, which fills faster than one that grows, and is steadier to read.
     pub size: Option<u32>,
     /// Milliseconds until an element expires that does not say.
     pub timeout: Option<u64>,
@@ -147,6 +148,13 @@ impl Set {
     pub fn with_timeout(mut self, milliseconds: Option<u64>) -> Self {
         self.flags.timeout = true;
         self.timeout = milliseconds;
+        self
+    }
+
+    /// The same set with room for that many elements and no more.
+    #[must_use]
+    pub fn with_size(mut self, size: u32) -> Self {
+        self.size = Some(size);
         self
     }
 
