@@ -165,8 +165,7 @@ impl Connection {
         }
     }
 
-    /// Asks for a dump and hands each of its messages to `each`, which says whether it understood. Returns whether
-    /// the dump is whole: `false` if the ruleset changed meanwhile.
+    /// Asks for a dump and hands each of its messages to `each`, which says whether it understood.
     pub(crate) fn dump(
         &mut self,
         what: &'static str,
@@ -174,7 +173,7 @@ impl Connection {
         family: Family,
         body: impl FnOnce(&mut Writer),
         mut each: impl FnMut(u8, &[u8]) -> Option<()>,
-    ) -> Result<bool, ReadError> {
+    ) -> Result<DumpEnd, ReadError> {
         let sequence = self.request(kind, DUMP, family, body)?;
         let mut whole = true;
         let mut malformed = false;
@@ -192,9 +191,9 @@ impl Connection {
                         let errno = Answer::read(&message).map_or(0, |answer| answer.errno);
                         return match errno {
                             _ if malformed => Err(ReadError::Malformed { what }),
-                            0 => Ok(whole),
-                            // Gone, or changed, between one question and the next.
-                            libc::EINTR | libc::ENOENT | libc::EAGAIN => Ok(false),
+                            0 if whole => Ok(DumpEnd::Whole),
+                            0 | libc::EINTR | libc::EAGAIN => Ok(DumpEnd::Disturbed),
+                            libc::ENOENT => Ok(DumpEnd::Missing),
                             errno => Err(ReadError::Refused { what, errno }),
                         };
                     }
@@ -231,6 +230,17 @@ impl Connection {
         self.socket.send(writer.bytes())?;
         Ok(self.sequence)
     }
+}
+
+/// How a dump ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DumpEnd {
+    /// With everything there is.
+    Whole,
+    /// The ruleset changed meanwhile.
+    Disturbed,
+    /// What was asked for is not there.
+    Missing,
 }
 
 fn read_generation(message: &Message<'_>) -> Option<u32> {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::chain::Chain;
-use crate::connection::Connection;
+use crate::connection::{Connection, DumpEnd};
 use crate::element::{Element, LIST_SET, LIST_TABLE, read_elements};
 use crate::expression::Expression;
 use crate::fault::ReadError;
@@ -111,11 +111,15 @@ impl Connection {
         }))
     }
 
-    /// The elements of one set with their counters.
+    /// The elements of one set with their counters; `None` if there is no such set.
     ///
     /// # Errors
-    /// See [`ReadError`]; a set that is not there is [`ReadError::Unsteady`].
-    pub fn elements(&mut self, table: &TableId, set: &str) -> Result<Vec<Element>, ReadError> {
+    /// See [`ReadError`].
+    pub fn elements(
+        &mut self,
+        table: &TableId,
+        set: &str,
+    ) -> Result<Option<Vec<Element>>, ReadError> {
         self.steadily(|connection| connection.read_elements(table, set))
             .map(|(_, elements)| elements)
     }
@@ -149,7 +153,7 @@ impl Connection {
 
     fn read_tables(&mut self, family: Family) -> Result<Option<Vec<Installed<Table>>>, ReadError> {
         let mut tables = Vec::new();
-        let whole = self.dump(
+        let end = self.dump(
             "the tables",
             GET_TABLE,
             family,
@@ -159,7 +163,7 @@ impl Connection {
                 Some(())
             },
         )?;
-        Ok(whole.then_some(tables))
+        Ok((end == DumpEnd::Whole).then_some(tables))
     }
 
     /// The inner `None` is a table that is not there.
@@ -184,7 +188,8 @@ impl Connection {
         };
         let mut sets = Vec::with_capacity(found.len());
         for set in found {
-            let Some(elements) = self.read_elements(id, &set.value.name)? else {
+            // A set that was there a moment ago and is not now is a disturbance.
+            let Some(Some(elements)) = self.read_elements(id, &set.value.name)? else {
                 return Ok(None);
             };
             sets.push(SetContents { set, elements });
@@ -201,7 +206,7 @@ impl Connection {
 
     fn read_chains(&mut self, id: &TableId) -> Result<Option<Vec<Installed<Chain>>>, ReadError> {
         let mut chains = Vec::new();
-        let whole = self.dump(
+        let end = self.dump(
             "the chains",
             GET_CHAIN,
             id.family,
@@ -213,12 +218,12 @@ impl Connection {
                 Some(())
             },
         )?;
-        Ok(whole.then_some(chains))
+        Ok((end == DumpEnd::Whole).then_some(chains))
     }
 
     fn read_rules(&mut self, id: &TableId) -> Result<Option<Vec<Installed<Rule>>>, ReadError> {
         let mut rules = Vec::new();
-        let whole = self.dump(
+        let end = self.dump(
             "the rules",
             GET_RULE,
             id.family,
@@ -230,12 +235,12 @@ impl Connection {
                 Some(())
             },
         )?;
-        Ok(whole.then_some(rules))
+        Ok((end == DumpEnd::Whole).then_some(rules))
     }
 
     fn read_sets(&mut self, id: &TableId) -> Result<Option<Vec<Installed<Set>>>, ReadError> {
         let mut sets = Vec::new();
-        let whole = self.dump(
+        let end = self.dump(
             "the sets",
             GET_SET,
             id.family,
@@ -247,16 +252,17 @@ impl Connection {
                 Some(())
             },
         )?;
-        Ok(whole.then_some(sets))
+        Ok((end == DumpEnd::Whole).then_some(sets))
     }
 
+    /// The inner `None` is a set that is not there.
     fn read_elements(
         &mut self,
         id: &TableId,
         set: &str,
-    ) -> Result<Option<Vec<Element>>, ReadError> {
+    ) -> Result<Option<Option<Vec<Element>>>, ReadError> {
         let mut elements = Vec::new();
-        let whole = self.dump(
+        let end = self.dump(
             "the elements of a set",
             GET_ELEMENT,
             id.family,
@@ -270,13 +276,17 @@ impl Connection {
                 Some(())
             },
         )?;
-        Ok((whole && !has_twins(&elements)).then_some(elements))
+        Ok(match end {
+            DumpEnd::Whole if !has_twins(&elements) => Some(Some(elements)),
+            DumpEnd::Whole | DumpEnd::Disturbed => None,
+            DumpEnd::Missing => Some(None),
+        })
     }
 
     fn read_objects(&mut self, id: &TableId) -> Result<Option<Vec<Installed<Object>>>, ReadError> {
         const OBJECT_TABLE: u16 = 1;
         let mut objects = Vec::new();
-        let whole = self.dump(
+        let end = self.dump(
             "the objects",
             GET_OBJECT,
             id.family,
@@ -289,7 +299,7 @@ impl Connection {
                 Some(())
             },
         )?;
-        Ok(whole.then_some(objects))
+        Ok((end == DumpEnd::Whole).then_some(objects))
     }
 }
 

@@ -6,6 +6,40 @@
 //! and knows which byte came from which change. [`Connection`] sends a batch and reads tables back, [`Monitor`]
 //! tells what others change, [`nflog`] what rules log, [`probe`] what this kernel can do.
 
+//!
+//! ```no_run
+//! use nftables::{
+//!     Batch, Chain, Connection, Datatype, Element, Expression, Family, Hook, HookPoint, LookupResult, MetaKey,
+//!     Place, Policy, Register, Rule, Set, SetData, Table, TableId, Verdict,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let table = TableId::new(Family::Bridge, "example");
+//! let mut connection = Connection::open()?;
+//! let mut batch = Batch::new(Some(connection.generation()?));
+//! batch.add_table(&Table::new(table.clone()));
+//! let hook = Hook::filter(HookPoint::Prerouting, -300, Policy::Accept);
+//! batch.add_chain(&table, &Chain::base("from-port", hook));
+//! batch.add_chain(&table, &Chain::regular("port-7"));
+//! batch.add_set(&table, &Set::new("ports", &[Datatype::INTERFACE_INDEX], SetData::Verdict));
+//! let element = Element::verdict(7u32.to_ne_bytes().to_vec(), Verdict::goto("port-7"));
+//! batch.add_elements(&table, "ports", &[element.with_comment("vm 1")]);
+//! let look_up = vec![
+//!     Expression::Meta { key: MetaKey::InputInterface, destination: Register::R0 },
+//!     Expression::Lookup {
+//!         set: "ports".to_owned(),
+//!         source: Register::R0,
+//!         result: LookupResult::Verdict,
+//!     },
+//! ];
+//! batch.add_rule(&table, &Rule::new("from-port", look_up), Place::Last);
+//! connection.commit(&batch)?;
+//! let contents = connection.dump_table(&table)?;
+//! # let _ = contents;
+//! # Ok(())
+//! # }
+//! ```
+
 mod batch;
 mod chain;
 mod connection;

@@ -20,7 +20,8 @@ use crate::wire::{Message, Messages, known_fields, read_name, read_u32};
 const GROUP: i32 = 7;
 const RECEIVE_RESERVE: usize = 8 << 20;
 
-/// A subscription to changes, in the network namespace of the thread that opened it.
+/// A subscription to changes, in the network namespace of the thread that opened it. It reports everybody's, this
+/// process's own too: [`Event::Generation`] tells who made them.
 #[derive(Debug)]
 pub struct Monitor {
     socket: Socket,

@@ -25,7 +25,8 @@ const RULE_MESSAGE: usize = 2;
 
 /// Whether the kernel accepts a rule of these expressions in a chain at that hook. The chain exists only within a
 /// batch whose last change is impossible, so no packet ever meets it. Sets that the expressions name do not exist
-/// there: a lookup is never accepted.
+/// there: a lookup is never accepted. Even so the attempt may switch on what the expressions need (`ct` turns on
+/// connection tracking for a moment): give it a connection from [`Connection::open_in_new_namespace`].
 ///
 /// # Errors
 /// See [`ProbeError`].
