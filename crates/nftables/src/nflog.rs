@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::message::{ACKNOWLEDGE, Answer, ERROR, REQUEST, SUBSYSTEM_LOG};
 use crate::socket::{Socket, Wait};
 use crate::wire::{
-    Attributes, Message, MessageHeader, Messages, Writer, known_fields, read_string, read_u16,
+    Attributes, Message, MessageHeader, Messages, Writer, known_fields, read_name, read_u16,
     read_u32, read_u64,
 };
 
@@ -71,11 +71,12 @@ pub struct Packet {
     pub hook: u8,
     /// Ethertype.
     pub protocol: u16,
-    /// Index of the device it came in by: in the bridge family the bridge, and 0 if it came from this host.
+    /// Index of the device it came in by: in the bridge family the bridge. 0 if it came from this host, and at
+    /// the bridge's postrouting hook, which is not told.
     pub input: u32,
     /// Index of the device it goes out by: in the bridge family the bridge, and 0 if that is not decided.
     pub output: u32,
-    /// Index of the bridge's port it came in by; 0 outside bridges.
+    /// Index of the bridge's port it came in by; 0 outside bridges, and where `input` is 0.
     pub input_port: u32,
     /// Index of the bridge's port it goes out by; 0 if that is not decided.
     pub output_port: u32,
@@ -259,7 +260,7 @@ pub(crate) fn read_packet(message: &Message<'_>) -> Option<Packet> {
             7 => packet.output_port = read_u32(value)?,
             8 => packet.hardware_address = read_address(value)?.to_vec(),
             9 => packet.payload = value.to_vec(),
-            10 => packet.prefix = read_string(value)?,
+            10 => packet.prefix = read_name(value),
             16 => hardware_header = Some(value),
             20 => packet.vlan = read_vlan(value),
             21 => packet.link_header = value.to_vec(),

@@ -266,3 +266,48 @@ fn a_namespace_of_its_own() {
     }
     .install(&mut inner, &netdev);
 }
+
+/// What is read stood together at one moment, also while somebody commits all the time.
+#[test]
+fn readings_are_consistent() {
+    let mut connection = isolated();
+    let state = |number: u8| Plan {
+        chains: vec![base_chain()],
+        sets: vec![(
+            Set::new("s", &[Datatype::MARK], SetData::None),
+            (0..200)
+                .map(|element| Element::new(vec![number, 0, 0, element]))
+                .collect(),
+        )],
+        rules: vec![commented(&number.to_string()); 20],
+        ..Plan::default()
+    };
+    state(0).install(&mut connection, &table());
+    let writer = std::thread::spawn(move || {
+        let mut connection = Connection::open().expect("a socket");
+        for number in 1..100 {
+            let mut batch = Batch::new(None);
+            batch.flush_chain(&table(), "c");
+            batch.flush_set(&table(), "s");
+            let next = state(number);
+            for (set, elements) in &next.sets {
+                batch.add_elements(&table(), &set.name, elements);
+            }
+            for rule in &next.rules {
+                batch.add_rule(&table(), rule, Place::Last);
+            }
+            connection.commit(&batch).expect("accepted");
+        }
+    });
+    while !writer.is_finished() {
+        // Too many changes at once are reported, never a mixture.
+        if let Ok(Some(contents)) = connection.dump_table(&table()) {
+            let first = contents.rules.first().expect("rules");
+            let number = first.value.userdata.as_comment().expect("a comment");
+            state(number.parse().expect("a number")).assert_same(&contents);
+        }
+    }
+    writer.join().expect("the writer committed everything");
+    let last = connection.dump_table(&table()).expect("quiet now");
+    state(99).assert_same(&last.expect("there"));
+}

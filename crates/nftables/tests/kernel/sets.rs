@@ -1,9 +1,9 @@
 //! Every kind of set and map: the kernel takes it, reports what was sent, and nft prints its keys readably.
 
 use nftables::{
-    Batch, ByteOrder, Chain, Comparison, Counter, Datatype, DynamicOperation, Element, Expression,
-    Limit, LookupResult, MetaKey, Object, ObjectKind, PayloadBase, Place, Register, Rule, Set,
-    SetData, Table, UserData, Verdict,
+    Batch, ByteOrder, Chain, Comparison, Connection, Counter, Datatype, DynamicOperation, Element,
+    Expression, Limit, LookupResult, MetaKey, Object, ObjectKind, PayloadBase, Place, Register,
+    Rule, Set, SetData, Table, UserData, Verdict,
 };
 
 use crate::support::{Plan, base_chain, isolated, listed, listed_rules, run, table};
@@ -34,6 +34,11 @@ fn listing(sets: Vec<(Set, Vec<Element>)>) -> String {
     };
     plan.install(&mut connection, &table());
     listed(&table())
+}
+
+fn elements_of(connection: &mut Connection, set: &str) -> Vec<Element> {
+    let elements = connection.elements(&table(), set).expect("readable");
+    elements.expect("the set is there")
 }
 
 fn assert_lists(listing: &str, expected: &str) {
@@ -357,6 +362,23 @@ fn elements_with_counters_and_limits() {
     );
 }
 
+/// What the kernel adds by itself: such elements differ from what was sent.
+#[test]
+fn elements_get_the_expressions_of_their_set() {
+    let mut connection = isolated();
+    let counter = vec![Expression::Counter(Counter::default())];
+    let set =
+        Set::new("s", &[Datatype::ETHER_ADDRESS], SetData::None).with_expressions(counter.clone());
+    let mut batch = Batch::new(None);
+    batch.add_table(&Table::new(table()));
+    batch.add_set(&table(), &set);
+    batch.add_elements(&table(), "s", &[Element::new(MAC.to_vec())]);
+    connection.commit(&batch).expect("accepted");
+    let found = elements_of(&mut connection, "s");
+    let expressions: Vec<_> = found.iter().map(|element| &element.expressions).collect();
+    assert_eq!(expressions, [&counter]);
+}
+
 #[test]
 fn timeouts_comments_and_catch_all() {
     let mut named = Set::new("named", &[Datatype::ETHER_ADDRESS], SetData::None);
@@ -557,7 +579,7 @@ fn ten_thousand_elements_in_few_messages() {
     assert!(statistics.messages < 30, "{statistics:?}");
     assert!(statistics.bytes < batch.encode().len());
     connection.commit(&batch).expect("accepted");
-    let mut found = connection.elements(&table(), "from4").expect("readable");
+    let mut found = elements_of(&mut connection, "from4");
     found.sort();
     elements.sort();
     assert_eq!(found, elements);
@@ -565,13 +587,10 @@ fn ten_thousand_elements_in_few_messages() {
     let mut batch = Batch::new(None);
     batch.delete_elements(&table(), "from4", elements.iter().skip(1));
     connection.commit(&batch).expect("accepted");
-    let left = connection.elements(&table(), "from4").expect("readable");
+    let left = elements_of(&mut connection, "from4");
     assert_eq!(left.as_slice(), elements.get(..1).expect("one"));
     let mut batch = Batch::new(None);
     batch.flush_set(&table(), "from4");
     connection.commit(&batch).expect("accepted");
-    assert_eq!(
-        connection.elements(&table(), "from4").expect("readable"),
-        []
-    );
+    assert_eq!(elements_of(&mut connection, "from4"), []);
 }

@@ -101,7 +101,7 @@ impl Plan {
             found.sort();
             let mut wanted = elements.clone();
             wanted.sort();
-            assert_eq!(found, wanted, "elements of {}", set.name);
+            assert!(found == wanted, "elements of {}: {found:?}", set.name);
         }
     }
 }

@@ -54,7 +54,8 @@ fn a_foreign_deletion_is_noticed() {
 
 /// A bridge with two ports; what goes into `inner1` comes out of port `port1`, and so on.
 fn bridge() {
-    run("set -e; ip link add name bridge1 type bridge mcast_snooping 0; \
+    run(
+        "set -e; ip link add name bridge1 type bridge mcast_snooping 0; \
          ip link add name port1 type veth peer name inner1 address 52:54:00:00:00:01; \
          ip link add name port2 type veth peer name inner2 address 52:54:00:00:00:02; \
          for i in bridge1 port1 inner1 port2 inner2; do ip link set dev $i addrgenmode none; done; \
@@ -62,7 +63,8 @@ fn bridge() {
          ip addr add 10.0.0.1/24 dev inner1; \
          ip neigh add 10.0.0.2 lladdr 52:54:00:00:00:02 dev inner1; \
          for i in bridge1 port1 inner1 port2 inner2; do ip link set dev $i up; done; \
-         until [ $(bridge link | grep -c 'state forwarding') = 2 ]; do sleep 0.01; done");
+         until [ $(bridge link | grep -c 'state forwarding') = 2 ]; do sleep 0.01; done",
+    );
 }
 
 fn index(name: &str) -> u32 {
@@ -151,7 +153,8 @@ fn logged_frames_come_whole_after_the_bridge_decided() {
     let packet = next_packet(&mut listener);
     assert_is_the_frame(&packet);
     assert_eq!((packet.hook, packet.output_port), (4, index("port2")));
-    assert_eq!(packet.input_port, index("port1"));
+    // The kernel's bridge does not hand the input device to this hook.
+    assert_eq!((packet.input, packet.input_port), (0, 0));
 }
 
 #[test]
