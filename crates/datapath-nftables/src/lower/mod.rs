@@ -6,7 +6,7 @@ mod behaviours;
 mod conditions;
 mod limits;
 mod lists;
-mod matching;
+pub(crate) mod matching;
 pub(crate) mod names;
 mod shared;
 
