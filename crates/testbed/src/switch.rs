@@ -4,7 +4,7 @@
 use crate::link::{BridgeSpec, LinkError, Links, VethEnd};
 use crate::namespace::{Namespace, NamespaceError, NamespaceOptions};
 use crate::raw_port::{Listener, MarkerCounter, PortError, RawPort};
-use crate::settle::{SettleError, Settler};
+use crate::settle::{PinnedThread, SettleError, Settler};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Why a switch could not be made or changed.
@@ -241,13 +241,15 @@ impl Switch {
 
     /// Sends a frame, settles, and returns what each of `receivers` has received.
     ///
-    /// What was waiting at the receivers before is returned too: drain first where it matters.
+    /// The calling thread stays on its CPU meanwhile, so frames that it sent earlier without settling may still be on
+    /// their way from another; and what was waiting at the receivers before is returned too.
     pub fn exchange(
         &self,
         from: &RawPort,
         frame: &[u8],
         receivers: &mut [&mut RawPort],
     ) -> Result<Vec<Vec<Vec<u8>>>, SwitchError> {
+        let _pinned = PinnedThread::here().map_err(SettleError::System)?;
         from.send(frame)?;
         self.settle()?;
         let received = receivers.iter_mut().map(|port| port.drain());
