@@ -1,8 +1,6 @@
 //! The shell around lowering and difference: one netlink connection that probes, reads and commits.
 
-use ::datapath::{
-    Capabilities, CounterValue, Counters, Datapath, DatapathError, PortCounters,
-};
+use ::datapath::{Capabilities, CounterValue, Counters, Datapath, DatapathError, PortCounters};
 use nftables::{
     Batch, CommitError, Connection, Counter, Expression, ObjectState, ReadError, TableContents,
 };
@@ -36,7 +34,10 @@ impl NftablesDatapath {
     pub fn open() -> Result<Self, DatapathError> {
         let connection =
             Connection::open().map_err(|error| DatapathError::Unreachable(error.to_string()))?;
-        Ok(Self { connection, capabilities: None })
+        Ok(Self {
+            connection,
+            capabilities: None,
+        })
     }
 
     /// The connection, for what is beyond the contract.
@@ -69,13 +70,20 @@ impl Datapath for NftablesDatapath {
             Some(contents) => contents.generation,
             None => self.connection.generation().map_err(unreadable)?,
         };
-        Ok(Installed { contents, generation })
+        Ok(Installed {
+            contents,
+            generation,
+        })
     }
 
     fn plan(&self, program: &HostProgram, installed: &Installed) -> Change {
         let capabilities = self.capabilities.clone().unwrap_or_default();
         let desired = lower(program, &capabilities);
-        difference(installed.contents.as_ref(), Some(installed.generation), &desired)
+        difference(
+            installed.contents.as_ref(),
+            Some(installed.generation),
+            &desired,
+        )
     }
 
     fn commit(&mut self, change: &Change) -> Result<(), DatapathError> {
@@ -94,23 +102,36 @@ impl Datapath for NftablesDatapath {
 
     fn counters(installed: &Installed) -> Counters {
         let mut counters = Counters::default();
-        let Some(contents) = &installed.contents else { return counters };
+        let Some(contents) = &installed.contents else {
+            return counters;
+        };
         for object in &contents.objects {
             if let ObjectState::Counter(counter) = object.value.state {
-                counters.rules.insert(object.value.name.clone(), value(counter));
+                counters
+                    .rules
+                    .insert(object.value.name.clone(), value(counter));
             }
         }
         for (set, place) in [
-            (names::IN, (|port, counted| port.inward = counted) as fn(&mut PortCounters, CounterValue)),
+            (
+                names::IN,
+                (|port, counted| port.inward = counted) as fn(&mut PortCounters, CounterValue),
+            ),
             (names::PORTS, |port, counted| port.forged = counted),
         ] {
             for element in contents.set(set).iter().flat_map(|set| &set.elements) {
-                let counter = element.expressions.iter().find_map(|expression| match expression {
-                    Expression::Counter(counter) => Some(*counter),
-                    _ => None,
-                });
+                let counter = element
+                    .expressions
+                    .iter()
+                    .find_map(|expression| match expression {
+                        Expression::Counter(counter) => Some(*counter),
+                        _ => None,
+                    });
                 if let (Some(name), Some(counter)) = (element.userdata.as_comment(), counter) {
-                    place(counters.ports.entry(name.to_owned()).or_default(), value(counter));
+                    place(
+                        counters.ports.entry(name.to_owned()).or_default(),
+                        value(counter),
+                    );
                 }
             }
         }
@@ -119,7 +140,10 @@ impl Datapath for NftablesDatapath {
 }
 
 fn value(counter: Counter) -> CounterValue {
-    CounterValue { frames: counter.packets, bytes: counter.bytes }
+    CounterValue {
+        frames: counter.packets,
+        bytes: counter.bytes,
+    }
 }
 
 fn unreadable(error: ReadError) -> DatapathError {

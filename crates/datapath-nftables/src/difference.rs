@@ -46,7 +46,11 @@ impl Change {
 ///
 /// Additions come first and removals last, each in the order that references need: sets and objects
 /// before the rules that use them, chains before the elements that lead there.
-pub fn difference(installed: Option<&TableContents>, generation: Option<u32>, desired: &Ruleset) -> Change {
+pub fn difference(
+    installed: Option<&TableContents>,
+    generation: Option<u32>,
+    desired: &Ruleset,
+) -> Change {
     let mut difference = Difference {
         batch: Batch::new(installed.map(|contents| contents.generation).or(generation)),
         table: table(),
@@ -54,7 +58,9 @@ pub fn difference(installed: Option<&TableContents>, generation: Option<u32>, de
         removals: Vec::new(),
     };
     let known = installed.map(Ruleset::of);
-    let rebuild = known.as_ref().is_some_and(|known| !same_structure(known, desired));
+    let rebuild = known
+        .as_ref()
+        .is_some_and(|known| !same_structure(known, desired));
     if rebuild {
         difference.batch.delete_table(&table());
     }
@@ -63,7 +69,10 @@ pub fn difference(installed: Option<&TableContents>, generation: Option<u32>, de
         difference.note("table", &table().name, 1, usize::from(rebuild));
     }
     let current = known.filter(|_| !rebuild).unwrap_or_default();
-    let handles = installed.filter(|_| !rebuild).map(Handles::of).unwrap_or_default();
+    let handles = installed
+        .filter(|_| !rebuild)
+        .map(Handles::of)
+        .unwrap_or_default();
     difference.objects(&current, desired);
     difference.sets_and_chains(&current, desired);
     difference.rules(&current, desired, &handles);
@@ -76,10 +85,16 @@ pub fn difference(installed: Option<&TableContents>, generation: Option<u32>, de
 /// is made anew, in the same transaction.
 fn same_structure(known: &Ruleset, desired: &Ruleset) -> bool {
     let sets = desired.sets.iter().all(|(name, wanted)| {
-        known.sets.get(name).is_none_or(|known| known.set == wanted.set)
+        known
+            .sets
+            .get(name)
+            .is_none_or(|known| known.set == wanted.set)
     });
     let chains = desired.chains.iter().all(|(name, wanted)| {
-        known.chains.get(name).is_none_or(|known| known.chain.hook == wanted.chain.hook)
+        known
+            .chains
+            .get(name)
+            .is_none_or(|known| known.chain.hook == wanted.chain.hook)
     });
     sets && chains
 }
@@ -92,7 +107,10 @@ impl<'a> Handles<'a> {
     fn of(contents: &'a TableContents) -> Self {
         let mut handles: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
         for Installed { handle, value } in &contents.rules {
-            handles.entry(value.chain.as_str()).or_default().push(*handle);
+            handles
+                .entry(value.chain.as_str())
+                .or_default()
+                .push(*handle);
         }
         Self(handles)
     }
@@ -114,7 +132,12 @@ struct Difference {
 
 impl Difference {
     fn note(&mut self, kind: &'static str, name: &str, added: usize, removed: usize) {
-        self.summary.push(Line { kind, name: name.to_owned(), added, removed });
+        self.summary.push(Line {
+            kind,
+            name: name.to_owned(),
+            added,
+            removed,
+        });
     }
 
     fn objects(&mut self, current: &Ruleset, desired: &Ruleset) {
@@ -143,22 +166,32 @@ impl Difference {
             let referring: Vec<&Element> = contents
                 .elements
                 .iter()
-                .filter(|element| element.data == Some(nftables::ElementData::Object(object.name.clone())))
+                .filter(|element| {
+                    element.data == Some(nftables::ElementData::Object(object.name.clone()))
+                })
                 .collect();
             if !referring.is_empty() {
-                self.batch.delete_elements(&self.table, &contents.set.name, referring.iter().copied());
+                self.batch.delete_elements(
+                    &self.table,
+                    &contents.set.name,
+                    referring.iter().copied(),
+                );
             }
         }
-        self.batch.delete_object(&self.table, object.kind(), &object.name);
+        self.batch
+            .delete_object(&self.table, object.kind(), &object.name);
         self.batch.add_object(&self.table, object);
         for contents in current.sets.values() {
             let referring: Vec<&Element> = contents
                 .elements
                 .iter()
-                .filter(|element| element.data == Some(nftables::ElementData::Object(object.name.clone())))
+                .filter(|element| {
+                    element.data == Some(nftables::ElementData::Object(object.name.clone()))
+                })
                 .collect();
             if !referring.is_empty() {
-                self.batch.add_elements(&self.table, &contents.set.name, referring.iter().copied());
+                self.batch
+                    .add_elements(&self.table, &contents.set.name, referring.iter().copied());
             }
         }
         self.note(word(object.kind()), &object.name, 1, 1);
@@ -179,10 +212,18 @@ impl Difference {
                 Some(_) => {}
             }
         }
-        for name in current.chains.keys().filter(|name| !desired.chains.contains_key(*name)) {
+        for name in current
+            .chains
+            .keys()
+            .filter(|name| !desired.chains.contains_key(*name))
+        {
             self.removals.push(Removal::Chain(name.clone()));
         }
-        for name in current.sets.keys().filter(|name| !desired.sets.contains_key(*name)) {
+        for name in current
+            .sets
+            .keys()
+            .filter(|name| !desired.sets.contains_key(*name))
+        {
             self.removals.push(Removal::Set(name.clone()));
         }
     }
@@ -194,7 +235,10 @@ impl Difference {
     fn rules(&mut self, current: &Ruleset, desired: &Ruleset, handles: &Handles<'_>) {
         for (name, contents) in &desired.chains {
             let (known, handles): (&[Rule], &[u64]) = match current.chains.get(name) {
-                Some(known) => (&known.rules, handles.0.get(name.as_str()).map_or(&[], Vec::as_slice)),
+                Some(known) => (
+                    &known.rules,
+                    handles.0.get(name.as_str()).map_or(&[], Vec::as_slice),
+                ),
                 None => (&[], &[]),
             };
             let (added, removed) = self.chain_rules(name, known, handles, &contents.rules);
@@ -214,10 +258,22 @@ impl Difference {
 
     /// Keeps the longest common beginning and end of the chain; what is between is exchanged. The
     /// rest of a chain keeps its rules, with their handles.
-    fn chain_rules(&mut self, chain: &str, known: &[Rule], handles: &[u64], wanted: &[Rule]) -> (usize, usize) {
+    fn chain_rules(
+        &mut self,
+        chain: &str,
+        known: &[Rule],
+        handles: &[u64],
+        wanted: &[Rule],
+    ) -> (usize, usize) {
         let start = known.iter().zip(wanted).take_while(|(a, b)| a == b).count();
         let rest = known.len().min(wanted.len()) - start;
-        let end = known.iter().rev().zip(wanted.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+        let end = known
+            .iter()
+            .rev()
+            .zip(wanted.iter().rev())
+            .take(rest)
+            .take_while(|(a, b)| a == b)
+            .count();
         let added = wanted.get(start..wanted.len() - end).unwrap_or_default();
         let removed = handles.get(start..known.len() - end).unwrap_or_default();
         let before = handles.get(known.len() - end);
@@ -279,12 +335,18 @@ impl Difference {
                 self.batch.delete_object(&self.table, *kind, name);
             }
         }
-        Change { batch: self.batch, summary: self.summary }
+        Change {
+            batch: self.batch,
+            summary: self.summary,
+        }
     }
 }
 
 /// Members of sorted lists that only one of them has: to add, and to remove.
-fn compare<'a>(known: &'a [Element], wanted: &'a [Element]) -> (Vec<&'a Element>, Vec<&'a Element>) {
+fn compare<'a>(
+    known: &'a [Element],
+    wanted: &'a [Element],
+) -> (Vec<&'a Element>, Vec<&'a Element>) {
     let (mut added, mut removed) = (Vec::new(), Vec::new());
     let (mut known, mut wanted) = (known.iter().peekable(), wanted.iter().peekable());
     loop {

@@ -16,7 +16,9 @@ pub fn capabilities() -> Result<Capabilities, DatapathError> {
         nftables::probe::accepts(&mut connection, Family::Bridge, point, -150, &expressions)
             .map_err(|error| DatapathError::Unreachable(error.to_string()))
     };
-    let tracked = Matching::new().connection(connection_state::ESTABLISHED).accept();
+    let tracked = Matching::new()
+        .connection(connection_state::ESTABLISHED)
+        .accept();
     let named = Matching::new().equal(Load::INPUT_BRIDGE, &[0; 16]).accept();
     let rejecting = Matching::new().reject(Reject::IcmpBothFamilies(3));
     let logging = Matching::new().log("drop", "probe").verdict(Verdict::Drop);
@@ -36,7 +38,10 @@ pub fn capabilities() -> Result<Capabilities, DatapathError> {
             )
         },
         reject_out: if accepts(HookPoint::Prerouting, rejecting)? {
-            Capability::present("`reject` works for frames that VMs send", "an answer for each frame")
+            Capability::present(
+                "`reject` works for frames that VMs send",
+                "an answer for each frame",
+            )
         } else {
             Capability::missing(
                 "this kernel answers no frames on bridges (no nft_reject_bridge)",
@@ -62,7 +67,10 @@ pub fn capabilities() -> Result<Capabilities, DatapathError> {
             )
         },
         log: if accepts(HookPoint::Prerouting, logging)? {
-            Capability::present("drops are reported on netlink log group 28015", "nothing until someone watches")
+            Capability::present(
+                "drops are reported on netlink log group 28015",
+                "nothing until someone watches",
+            )
         } else {
             Capability::missing(
                 "this kernel reports no frames (no nft_log, nfnetlink_log)",
@@ -73,7 +81,11 @@ pub fn capabilities() -> Result<Capabilities, DatapathError> {
         limits: if accepts(HookPoint::Prerouting, limiting)? {
             Capability::present("`limit` works", "0.1 µs for each frame of a limited port")
         } else {
-            Capability::missing("this kernel has no `limit`", "no rate limits", "load nft_limit")
+            Capability::missing(
+                "this kernel has no `limit`",
+                "no rate limits",
+                "load nft_limit",
+            )
         },
     })
 }

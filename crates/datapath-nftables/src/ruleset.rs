@@ -31,9 +31,13 @@ impl Ruleset {
         let mut ruleset = Self::default();
         for chain in &contents.chains {
             let chain = chain.value.clone();
-            ruleset
-                .chains
-                .insert(chain.name.clone(), ChainContents { chain, rules: Vec::new() });
+            ruleset.chains.insert(
+                chain.name.clone(),
+                ChainContents {
+                    chain,
+                    rules: Vec::new(),
+                },
+            );
         }
         for rule in &contents.rules {
             if let Some(chain) = ruleset.chains.get_mut(&rule.value.chain) {
@@ -45,11 +49,15 @@ impl Ruleset {
                 set.elements.iter().map(Element::without_state).collect();
             elements.sort_unstable();
             let set = set.set.value.clone();
-            ruleset.sets.insert(set.name.clone(), SetContents { set, elements });
+            ruleset
+                .sets
+                .insert(set.name.clone(), SetContents { set, elements });
         }
         for object in &contents.objects {
             let object = object.value.without_state();
-            ruleset.objects.insert((object.kind(), object.name.clone()), object);
+            ruleset
+                .objects
+                .insert((object.kind(), object.name.clone()), object);
         }
         ruleset
     }
@@ -61,17 +69,22 @@ impl Ruleset {
 
     pub(crate) fn chain(&mut self, chain: Chain) -> &mut ChainContents {
         let name = chain.name.clone();
-        self.chains
-            .entry(name)
-            .or_insert_with(|| ChainContents { chain, rules: Vec::new() })
+        self.chains.entry(name).or_insert_with(|| ChainContents {
+            chain,
+            rules: Vec::new(),
+        })
     }
 
     pub(crate) fn set(&mut self, set: Set) -> &mut SetContents {
         let name = set.name.clone();
-        self.sets.entry(name).or_insert_with(|| SetContents { set, elements: Vec::new() })
+        self.sets.entry(name).or_insert_with(|| SetContents {
+            set,
+            elements: Vec::new(),
+        })
     }
 
     pub(crate) fn object(&mut self, object: Object) {
-        self.objects.insert((object.kind(), object.name.clone()), object);
+        self.objects
+            .insert((object.kind(), object.name.clone()), object);
     }
 }

@@ -35,7 +35,12 @@ pub struct Capability {
 
 impl Capability {
     pub fn present(detail: impl Into<String>, cost: impl Into<String>) -> Self {
-        Self { present: true, detail: detail.into(), cost: cost.into(), remedy: None }
+        Self {
+            present: true,
+            detail: detail.into(),
+            cost: cost.into(),
+            remedy: None,
+        }
     }
 
     pub fn missing(

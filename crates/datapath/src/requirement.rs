@@ -68,7 +68,8 @@ pub fn resolve(program: &HostProgram, capabilities: &Capabilities) -> Result<Res
                 degraded.push(Degraded {
                     capability: "connection-tracking",
                     ports: ports(),
-                    instead: "rules apply frame by frame: replies need rules of their own".to_owned(),
+                    instead: "rules apply frame by frame: replies need rules of their own"
+                        .to_owned(),
                 });
             }
             _ => {}
@@ -77,7 +78,9 @@ pub fn resolve(program: &HostProgram, capabilities: &Capabilities) -> Result<Res
             (Direction::Out, "reject-out", &capabilities.reject_out),
             (Direction::In, "reject-in", &capabilities.reject_in),
         ] {
-            let Some(place) = rejects(program, behaviour, direction) else { continue };
+            let Some(place) = rejects(program, behaviour, direction) else {
+                continue;
+            };
             if capability.present {
                 continue;
             }
@@ -106,7 +109,13 @@ pub fn resolve(program: &HostProgram, capabilities: &Capabilities) -> Result<Res
         .collect();
     if !limited.is_empty() && !capabilities.limits.present {
         let by = "limits".to_owned();
-        unmet.push(refusal("limits", &capabilities.limits, limited, by, "remove the limits"));
+        unmet.push(refusal(
+            "limits",
+            &capabilities.limits,
+            limited,
+            by,
+            "remove the limits",
+        ));
     }
     unmet.extend(unknown_bridges(program, capabilities));
     if !unmet.is_empty() {
@@ -139,7 +148,10 @@ fn unknown_bridges(program: &HostProgram, capabilities: &Capabilities) -> Option
         "bridge-name",
         &capabilities.bridge_name,
         Vec::new(),
-        format!("`managed: true` beside bridges that are not declared: {}", undeclared.join(", ")),
+        format!(
+            "`managed: true` beside bridges that are not declared: {}",
+            undeclared.join(", ")
+        ),
         &format!(
             "declare them in the Host document (bridges: {{{first}: {{managed: false}}}}): interfaces \
              that join them later then pass nothing until the next apply"
@@ -158,23 +170,38 @@ fn refusal(
         Some(remedy) => format!("{remedy}; or {otherwise}"),
         None => otherwise.to_owned(),
     };
-    Unmet { capability, ports, needed_by, reason: found.detail.clone(), remedy }
+    Unmet {
+        capability,
+        ports,
+        needed_by,
+        reason: found.detail.clone(),
+        remedy,
+    }
 }
 
 fn ports_of(program: &HostProgram, behaviour: &str) -> Vec<String> {
-    let ports = program.ports.values().filter(|port| port.behaviour == behaviour);
+    let ports = program
+        .ports
+        .values()
+        .filter(|port| port.behaviour == behaviour);
     ports.map(|port| port.name.clone()).collect()
 }
 
 /// Where the behaviour rejects in this direction, if it does.
 fn rejects(program: &HostProgram, behaviour: &Behaviour, direction: Direction) -> Option<String> {
-    let lists = behaviour.lists.iter().filter_map(|name| program.lists.get(name));
+    let lists = behaviour
+        .lists
+        .iter()
+        .filter_map(|name| program.lists.get(name));
     for list in lists {
         let rules = match direction {
             Direction::In => &list.inward,
             Direction::Out => &list.outward,
         };
-        if let Some(rule) = rules.iter().find(|rule| rule.verdict == Verdict::Reject && !rule.audit) {
+        if let Some(rule) = rules
+            .iter()
+            .find(|rule| rule.verdict == Verdict::Reject && !rule.audit)
+        {
             return Some(format!("`{}` at {}", rule.text, rule.origin));
         }
     }

@@ -12,11 +12,11 @@ use policy::program::{Behaviour, PortProgram};
 
 use crate::ruleset::Ruleset;
 
+use super::Foreign;
 use super::behaviours::{self, received, sent, sent_ip, tracked};
 use super::matching::{Load, Matching};
 use super::names::{self, Layer};
 use super::shared;
-use super::Foreign;
 
 const INTERFACE: Datatype = Datatype::INTERFACE_INDEX;
 const MAC: Datatype = Datatype::ETHER_ADDRESS;
@@ -28,12 +28,22 @@ const RULE_PRIORITY: i32 = -150;
 pub(super) const LIMIT_PRIORITY: i32 = -100;
 
 /// Everything that is there however many ports there are.
-pub(super) fn chains(ruleset: &mut Ruleset, program: &HostProgram, foreign: &Foreign, tracking: bool) {
+pub(super) fn chains(
+    ruleset: &mut Ruleset,
+    program: &HostProgram,
+    foreign: &Foreign,
+    tracking: bool,
+) {
     let mut hook = |name: &str, point, priority, rules: Vec<Vec<Expression>>| {
         let chain = Chain::base(name, Hook::filter(point, priority, Policy::Accept));
         add(ruleset, chain, rules);
     };
-    hook(names::PREROUTING, HookPoint::Prerouting, GUARD_PRIORITY, vec![Matching::new().goto(names::OUT)]);
+    hook(
+        names::PREROUTING,
+        HookPoint::Prerouting,
+        GUARD_PRIORITY,
+        vec![Matching::new().goto(names::OUT)],
+    );
     // Frames to 01:80:c2:00:00:0x reach the host past prerouting (br_handle_frame).
     hook(
         names::INPUT,
@@ -52,7 +62,12 @@ pub(super) fn chains(ruleset: &mut Ruleset, program: &HostProgram, foreign: &For
     );
     let mut inward = vec![Matching::new().key(Load::OIF).vmap(names::IN)];
     inward.extend(refuse_unknown(foreign, Load::OIF, Load::OUTPUT_BRIDGE));
-    hook(names::POSTROUTING, HookPoint::Postrouting, RULE_PRIORITY, inward);
+    hook(
+        names::POSTROUTING,
+        HookPoint::Postrouting,
+        RULE_PRIORITY,
+        inward,
+    );
     if tracking {
         hook(
             names::TRACKED_PREROUTING,
@@ -64,11 +79,25 @@ pub(super) fn chains(ruleset: &mut Ruleset, program: &HostProgram, foreign: &For
     sets(ruleset, program, foreign, tracking);
     // Rules for address maps come first, by `finish`, when it is known which maps are used.
     let mut rules = Vec::new();
-    rules.push(Matching::new().key(Load::IIF).key(Load::ETHER_SOURCE).vmap(names::IDENTIFIED));
+    rules.push(
+        Matching::new()
+            .key(Load::IIF)
+            .key(Load::ETHER_SOURCE)
+            .vmap(names::IDENTIFIED),
+    );
     rules.push(Matching::new().key(Load::IIF).vmap(names::UNGUARDED));
-    rules.push(Matching::new().key(Load::IIF).present(names::PORTS).refuse("guard/mac"));
+    rules.push(
+        Matching::new()
+            .key(Load::IIF)
+            .present(names::PORTS)
+            .refuse("guard/mac"),
+    );
     let uplink = Matching::new().key(Load::IIF).present(names::UPLINKS);
-    rules.push(if tracking { uplink.goto(names::ZONE) } else { uplink.accept() });
+    rules.push(if tracking {
+        uplink.goto(names::ZONE)
+    } else {
+        uplink.accept()
+    });
     rules.extend(refuse_unknown(foreign, Load::IIF, Load::INPUT_BRIDGE));
     if tracking {
         rules.push(Matching::new().goto(names::ZONE));
@@ -88,7 +117,9 @@ pub(super) fn finish(ruleset: &mut Ruleset) {
 
 fn prepend(ruleset: &mut Ruleset, name: &str, rules: Vec<Vec<Expression>>) {
     if let Some(chain) = ruleset.chains.get_mut(name) {
-        chain.rules.splice(0..0, rules.into_iter().map(|one| Rule::new(name, one)));
+        chain
+            .rules
+            .splice(0..0, rules.into_iter().map(|one| Rule::new(name, one)));
     }
 }
 
@@ -101,15 +132,30 @@ fn add(ruleset: &mut Ruleset, chain: Chain, rules: Vec<Vec<Expression>>) {
 fn refuse_unknown(foreign: &Foreign, interface: Load, bridge: Load) -> Vec<Vec<Expression>> {
     let mut rules = Vec::new();
     if interface == Load::OIF {
-        rules.push(Matching::new().key(interface).present(names::UPLINKS).accept());
+        rules.push(
+            Matching::new()
+                .key(interface)
+                .present(names::UPLINKS)
+                .accept(),
+        );
     }
     match foreign {
         Foreign::ByBridge => {
-            rules.push(Matching::new().key(bridge).present(names::MANAGED).refuse("quarantine"));
+            rules.push(
+                Matching::new()
+                    .key(bridge)
+                    .present(names::MANAGED)
+                    .refuse("quarantine"),
+            );
         }
         Foreign::ByInterface(_) => {
             // Hosts have frames of their own to send: they leave by no port that we do not know.
-            rules.push(Matching::new().key(interface).absent(names::UNMANAGED).refuse("quarantine"));
+            rules.push(
+                Matching::new()
+                    .key(interface)
+                    .absent(names::UNMANAGED)
+                    .refuse("quarantine"),
+            );
         }
         Foreign::Untouched => {}
     }
@@ -120,13 +166,27 @@ fn refuse_unknown(foreign: &Foreign, interface: Load, bridge: Load) -> Vec<Vec<E
 fn bound(ruleset: &Ruleset, tagged: bool) -> Vec<Vec<Expression>> {
     // Behind a tag `ether type` is the tag's, and `meta protocol` what it carries.
     let of = |value: u16| {
-        if tagged { Matching::new().protocol(value) } else { Matching::new().ether_type(value) }
+        if tagged {
+            Matching::new().protocol(value)
+        } else {
+            Matching::new().ether_type(value)
+        }
     };
     let ip4 = |set: &str| {
-        of(0x0800).well_formed().key(Load::IIF).key(Load::ETHER_SOURCE).key(Load::IP4_SOURCE).vmap(set)
+        of(0x0800)
+            .well_formed()
+            .key(Load::IIF)
+            .key(Load::ETHER_SOURCE)
+            .key(Load::IP4_SOURCE)
+            .vmap(set)
     };
     let ip6 = |set: &str| {
-        of(0x86dd).well_formed().key(Load::IIF).key(Load::ETHER_SOURCE).key(Load::IP6_SOURCE).vmap(set)
+        of(0x86dd)
+            .well_formed()
+            .key(Load::IIF)
+            .key(Load::ETHER_SOURCE)
+            .key(Load::IP6_SOURCE)
+            .vmap(set)
     };
     let arp = |set: &str| {
         of(0x0806)
@@ -137,7 +197,12 @@ fn bound(ruleset: &Ruleset, tagged: bool) -> Vec<Vec<Expression>> {
             .key(Load::ARP_SENDER_IP)
             .vmap(set)
     };
-    let used = |set: &str| ruleset.sets.get(set).is_some_and(|set| !set.elements.is_empty());
+    let used = |set: &str| {
+        ruleset
+            .sets
+            .get(set)
+            .is_some_and(|set| !set.elements.is_empty())
+    };
     let mut rules = vec![ip4(names::BOUND_4)];
     if used(names::BOUND_4_RANGES) {
         rules.push(ip4(names::BOUND_4_RANGES));
@@ -158,9 +223,18 @@ fn verdict_map(name: &str, key: &[Datatype]) -> Set {
 }
 
 fn sets(ruleset: &mut Ruleset, program: &HostProgram, foreign: &Foreign, tracking: bool) {
-    ruleset.set(verdict_map(names::BOUND_4, &[INTERFACE, MAC, Datatype::IPV4_ADDRESS]));
-    ruleset.set(verdict_map(names::BOUND_6, &[INTERFACE, MAC, Datatype::IPV6_ADDRESS]));
-    ruleset.set(verdict_map(names::BOUND_ARP, &[INTERFACE, MAC, MAC, Datatype::IPV4_ADDRESS]));
+    ruleset.set(verdict_map(
+        names::BOUND_4,
+        &[INTERFACE, MAC, Datatype::IPV4_ADDRESS],
+    ));
+    ruleset.set(verdict_map(
+        names::BOUND_6,
+        &[INTERFACE, MAC, Datatype::IPV6_ADDRESS],
+    ));
+    ruleset.set(verdict_map(
+        names::BOUND_ARP,
+        &[INTERFACE, MAC, MAC, Datatype::IPV4_ADDRESS],
+    ));
     ruleset.set(verdict_map(names::IDENTIFIED, &[INTERFACE, MAC]));
     ruleset.set(verdict_map(names::UNGUARDED, &[INTERFACE]));
     ruleset.set(counted(verdict_map(names::IN, &[INTERFACE])));
@@ -172,20 +246,33 @@ fn sets(ruleset: &mut Ruleset, program: &HostProgram, foreign: &Foreign, trackin
         .map(|ifindex| Element::new(key_of(*ifindex)))
         .collect();
     uplinks.sort_unstable();
-    ruleset.set(Set::new(names::UPLINKS, &[INTERFACE], SetData::None)).elements = uplinks;
+    ruleset
+        .set(Set::new(names::UPLINKS, &[INTERFACE], SetData::None))
+        .elements = uplinks;
     match foreign {
         Foreign::ByBridge => {
             let managed = program.bridges.iter().filter(|(_, bridge)| bridge.managed);
-            let mut elements: Vec<Element> =
-                managed.map(|(name, _)| Element::new(interface_name(name))).collect();
+            let mut elements: Vec<Element> = managed
+                .map(|(name, _)| Element::new(interface_name(name)))
+                .collect();
             elements.sort_unstable();
-            ruleset.set(Set::new(names::MANAGED, &[Datatype::INTERFACE_NAME], SetData::None)).elements = elements;
+            ruleset
+                .set(Set::new(
+                    names::MANAGED,
+                    &[Datatype::INTERFACE_NAME],
+                    SetData::None,
+                ))
+                .elements = elements;
         }
         Foreign::ByInterface(interfaces) => {
-            let mut elements: Vec<Element> =
-                interfaces.iter().map(|ifindex| Element::new(key_of(*ifindex))).collect();
+            let mut elements: Vec<Element> = interfaces
+                .iter()
+                .map(|ifindex| Element::new(key_of(*ifindex)))
+                .collect();
             elements.sort_unstable();
-            ruleset.set(Set::new(names::UNMANAGED, &[INTERFACE], SetData::None)).elements = elements;
+            ruleset
+                .set(Set::new(names::UNMANAGED, &[INTERFACE], SetData::None))
+                .elements = elements;
         }
         Foreign::Untouched => {}
     }
@@ -211,20 +298,36 @@ fn zones(ruleset: &mut Ruleset, program: &HostProgram) {
         .collect();
     local.sort_unstable();
     local.dedup();
-    ruleset.set(Set::new(names::LOCAL_MACS, &[MAC], SetData::None)).elements = local;
+    ruleset
+        .set(Set::new(names::LOCAL_MACS, &[MAC], SetData::None))
+        .elements = local;
     ruleset.set(verdict_map(names::ZONES, &[INTERFACE]));
-    ruleset.set(verdict_map(names::ZONES_BY_MAC, &[Datatype::INTERFACE_NAME, MAC]));
+    ruleset.set(verdict_map(
+        names::ZONES_BY_MAC,
+        &[Datatype::INTERFACE_NAME, MAC],
+    ));
     let rules = vec![
-        Matching::new().key(Load::ETHER_DESTINATION).present(names::LOCAL_MACS).accept(),
+        Matching::new()
+            .key(Load::ETHER_DESTINATION)
+            .present(names::LOCAL_MACS)
+            .accept(),
         Matching::new().key(Load::IIF).vmap(names::ZONES),
-        Matching::new().key(Load::INPUT_BRIDGE).key(Load::ETHER_DESTINATION).vmap(names::ZONES_BY_MAC),
+        Matching::new()
+            .key(Load::INPUT_BRIDGE)
+            .key(Load::ETHER_DESTINATION)
+            .vmap(names::ZONES_BY_MAC),
         Matching::new().accept(),
     ];
     add(ruleset, Chain::regular(names::ZONE), rules);
 }
 
 /// The elements of one port. A port costs these and nothing else.
-pub(super) fn port(ruleset: &mut Ruleset, port: &PortProgram, behaviour: &Behaviour, tracking: bool) {
+pub(super) fn port(
+    ruleset: &mut Ruleset,
+    port: &PortProgram,
+    behaviour: &Behaviour,
+    tracking: bool,
+) {
     let on = |guard: Guard| behaviour.guards.contains(&guard);
     let interface = key_of(port.ifindex);
     let mac = padded(&port.mac.0);
@@ -235,18 +338,30 @@ pub(super) fn port(ruleset: &mut Ruleset, port: &PortProgram, behaviour: &Behavi
         }
     };
     let name = comment(port);
-    push(names::PORTS, counter(Element::new(interface.clone()).with_comment(&name)));
+    push(
+        names::PORTS,
+        counter(Element::new(interface.clone()).with_comment(&name)),
+    );
     let inward = Element::verdict(interface.clone(), Verdict::goto(received(&behaviour.name)));
     push(names::IN, counter(inward.with_comment(&name)));
     let otherwise = Verdict::goto(sent(&behaviour.name));
     if on(Guard::Mac) {
-        push(names::IDENTIFIED, Element::verdict(identity.clone(), otherwise));
+        push(
+            names::IDENTIFIED,
+            Element::verdict(identity.clone(), otherwise),
+        );
         push(names::MACS, Element::new(identity.clone()));
     } else {
-        push(names::UNGUARDED, Element::verdict(interface.clone(), otherwise));
+        push(
+            names::UNGUARDED,
+            Element::verdict(interface.clone(), otherwise),
+        );
     }
     if tracking {
-        push(names::TRACKED, Element::verdict(interface.clone(), Verdict::goto(tracked(&behaviour.name))));
+        push(
+            names::TRACKED,
+            Element::verdict(interface.clone(), Verdict::goto(tracked(&behaviour.name))),
+        );
     }
     if on(Guard::Nd) {
         let target = |address: &[u8]| [interface.clone(), address.to_vec()].concat();
@@ -255,7 +370,10 @@ pub(super) fn port(ruleset: &mut Ruleset, port: &PortProgram, behaviour: &Behavi
             if first == last {
                 push(names::ND_TARGETS, Element::new(target(&first)));
             } else {
-                push(names::ND_TARGET_RANGES, Element::new(target(&first)).up_to(target(&last)));
+                push(
+                    names::ND_TARGET_RANGES,
+                    Element::new(target(&first)).up_to(target(&last)),
+                );
             }
         }
     }
@@ -263,16 +381,42 @@ pub(super) fn port(ruleset: &mut Ruleset, port: &PortProgram, behaviour: &Behavi
     let go6 = Verdict::goto(sent_ip(&behaviour.name, Layer::Ip6));
     let arp = behaviours::arp_verdict(ruleset, behaviour);
     if on(Guard::Ipv4) {
-        bind(ruleset, names::BOUND_4, names::BOUND_4_RANGES, &identity, &port.ipv4, &go4, |a| a.octets().to_vec());
+        bind(
+            ruleset,
+            names::BOUND_4,
+            names::BOUND_4_RANGES,
+            &identity,
+            &port.ipv4,
+            &go4,
+            |a| a.octets().to_vec(),
+        );
     }
     if on(Guard::Ipv6) {
-        bind(ruleset, names::BOUND_6, names::BOUND_6_RANGES, &identity, &port.ipv6, &go6, |a| a.octets().to_vec());
+        bind(
+            ruleset,
+            names::BOUND_6,
+            names::BOUND_6_RANGES,
+            &identity,
+            &port.ipv6,
+            &go6,
+            |a| a.octets().to_vec(),
+        );
     }
     if on(Guard::Arp) {
         let sender = [identity, mac].concat();
         // An address probe, RFC 5227.
-        let senders = port.ipv4.union(&Intervals::single(std::net::Ipv4Addr::UNSPECIFIED));
-        bind(ruleset, names::BOUND_ARP, names::BOUND_ARP_RANGES, &sender, &senders, &arp, |a| a.octets().to_vec());
+        let senders = port
+            .ipv4
+            .union(&Intervals::single(std::net::Ipv4Addr::UNSPECIFIED));
+        bind(
+            ruleset,
+            names::BOUND_ARP,
+            names::BOUND_ARP_RANGES,
+            &sender,
+            &senders,
+            &arp,
+            |a| a.octets().to_vec(),
+        );
     }
 }
 
@@ -291,12 +435,19 @@ fn bind<T: Discrete>(
         let key = |address: T| [identity.to_vec(), octets(address)].concat();
         if first == last {
             if let Some(set) = ruleset.sets.get_mut(exact) {
-                set.elements.push(Element::verdict(key(first), verdict.clone()));
+                set.elements
+                    .push(Element::verdict(key(first), verdict.clone()));
             }
             continue;
         }
-        let Some(like) = ruleset.sets.get(exact).map(|set| set.set.clone()) else { continue };
-        let like = Set { name: ranges.to_owned(), ..like }.with_intervals();
+        let Some(like) = ruleset.sets.get(exact).map(|set| set.set.clone()) else {
+            continue;
+        };
+        let like = Set {
+            name: ranges.to_owned(),
+            ..like
+        }
+        .with_intervals();
         let element = Element::verdict(key(first), verdict.clone()).up_to(key(last));
         ruleset.set(like).elements.push(element);
     }
@@ -346,9 +497,15 @@ pub(super) fn zone(ruleset: &mut Ruleset, port: &PortProgram) {
             set.elements.push(element);
         }
     };
-    push(names::ZONES, Element::verdict(key_of(port.ifindex), Verdict::goto(&name)));
+    push(
+        names::ZONES,
+        Element::verdict(key_of(port.ifindex), Verdict::goto(&name)),
+    );
     let by_mac = [interface_name(&port.bridge), padded(&port.mac.0)].concat();
-    push(names::ZONES_BY_MAC, Element::verdict(by_mac, Verdict::goto(&name)));
+    push(
+        names::ZONES_BY_MAC,
+        Element::verdict(by_mac, Verdict::goto(&name)),
+    );
 }
 
 pub(super) fn declare_shared_sets(ruleset: &mut Ruleset) {

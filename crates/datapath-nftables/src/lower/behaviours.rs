@@ -1,7 +1,10 @@
 //! Behaviours → chains that all their ports share. Knows the order of decision after a frame's
 //! sender or receiver is found; finding it is left to `base`.
 
-use nftables::{Chain, Comparison, Datatype, Element, Object, Rule, Set, SetData, Verdict as Kernel, connection_state};
+use nftables::{
+    Chain, Comparison, Datatype, Element, Object, Rule, Set, SetData, Verdict as Kernel,
+    connection_state,
+};
 use policy::HostProgram;
 use policy::document::{Guard, Stateful};
 use policy::program::{Behaviour, DefaultVerdict, Direction, Isolation};
@@ -81,7 +84,13 @@ impl Behaviours<'_> {
     /// This must stand before any transport load: loads of 1, 2 and 4 bytes read a later
     /// fragment's data as if it were a header (nft_payload_fast_eval does not look at the fragment
     /// offset), and in IPv6 the packet's own start.
-    fn entry(&mut self, name: &str, layer: Layer, rules: Vec<Vec<nftables::Expression>>, fragments: &str) {
+    fn entry(
+        &mut self,
+        name: &str,
+        layer: Layer,
+        rules: Vec<Vec<nftables::Expression>>,
+        fragments: &str,
+    ) {
         super::shared::short(self.ruleset, layer);
         let mut first = Vec::new();
         match layer {
@@ -108,7 +117,12 @@ impl Behaviours<'_> {
     }
 
     fn fragments(&mut self, behaviour: &Behaviour, direction: Direction, layer: Layer) -> String {
-        let name = format!("{}-{}{}-fragments", behaviour.name, word(direction), layer.suffix());
+        let name = format!(
+            "{}-{}{}-fragments",
+            behaviour.name,
+            word(direction),
+            layer.suffix()
+        );
         let mut rules = self.jumps(behaviour, direction, layer, Asked::LaterFragments);
         rules.extend(self.default(behaviour, direction));
         self.chain(&name, rules);
@@ -117,7 +131,10 @@ impl Behaviours<'_> {
 
     fn chain(&mut self, name: &str, rules: Vec<Vec<nftables::Expression>>) {
         let chain = self.ruleset.chain(Chain::regular(name));
-        chain.rules = rules.into_iter().map(|expressions| Rule::new(name, expressions)).collect();
+        chain.rules = rules
+            .into_iter()
+            .map(|expressions| Rule::new(name, expressions))
+            .collect();
     }
 
     /// What remains to be checked when MAC and source address are known to be the port's own.
@@ -140,11 +157,19 @@ impl Behaviours<'_> {
             if on(Guard::NoRouterAdvertisement) {
                 for kind in [134u8, 137] {
                     let refuse = self.guard(Guard::NoRouterAdvertisement);
-                    messages.push(Matching::new().l4proto(58).equal(Load::ICMP_TYPE, &[kind]).refuse(&refuse));
+                    messages.push(
+                        Matching::new()
+                            .l4proto(58)
+                            .equal(Load::ICMP_TYPE, &[kind])
+                            .refuse(&refuse),
+                    );
                 }
             }
             if on(Guard::Nd) {
-                let messages_of_discovery = Matching::new().l4proto(58).range(Load::ICMP_TYPE, false, &[133], &[137]);
+                let messages_of_discovery =
+                    Matching::new()
+                        .l4proto(58)
+                        .range(Load::ICMP_TYPE, false, &[133], &[137]);
                 messages.push(messages_of_discovery.goto(names::ND_GUARD));
                 super::shared::nd_guard(self.ruleset);
             }
@@ -185,7 +210,11 @@ impl Behaviours<'_> {
             match self.stateless_rules(behaviour, direction, layer) {
                 None => {
                     rules.push(Matching::new().connection(known).accept());
-                    rules.push(Matching::new().connection(connection_state::INVALID).refuse(&connection));
+                    rules.push(
+                        Matching::new()
+                            .connection(connection_state::INVALID)
+                            .refuse(&connection),
+                    );
                 }
                 Some(chain) => {
                     let any = known | connection_state::INVALID;
@@ -207,15 +236,24 @@ impl Behaviours<'_> {
     ) -> Vec<Vec<nftables::Expression>> {
         let mut rules = Vec::new();
         for name in &behaviour.lists {
-            if let Some(chain) = self.lists.chain(self.ruleset, self.program, name, direction, layer, asked) {
+            if let Some(chain) =
+                self.lists
+                    .chain(self.ruleset, self.program, name, direction, layer, asked)
+            {
                 rules.push(Matching::new().jump(&chain));
             }
         }
         rules
     }
 
-    fn default(&mut self, behaviour: &Behaviour, direction: Direction) -> Vec<Vec<nftables::Expression>> {
-        let DefaultVerdict { id, verdict, audit, .. } = match direction {
+    fn default(
+        &mut self,
+        behaviour: &Behaviour,
+        direction: Direction,
+    ) -> Vec<Vec<nftables::Expression>> {
+        let DefaultVerdict {
+            id, verdict, audit, ..
+        } = match direction {
             Direction::In => &behaviour.default_in,
             Direction::Out => &behaviour.default_out,
         };
@@ -225,8 +263,14 @@ impl Behaviours<'_> {
             (Verdict::Accept, _) => vec![counted().accept()],
             _ if *audit => vec![counted().log("audit", id).accept()],
             (Verdict::Reject, Direction::Out) => vec![
-                Matching::new().l4proto(6).counter(id).log("drop", id).reject(nftables::Reject::TcpReset),
-                counted().log("drop", id).reject(nftables::Reject::IcmpBothFamilies(3)),
+                Matching::new()
+                    .l4proto(6)
+                    .counter(id)
+                    .log("drop", id)
+                    .reject(nftables::Reject::TcpReset),
+                counted()
+                    .log("drop", id)
+                    .reject(nftables::Reject::IcmpBothFamilies(3)),
             ],
             _ => vec![counted().log("drop", id).verdict(Kernel::Drop)],
         }
@@ -255,34 +299,59 @@ impl Behaviours<'_> {
         direction: Direction,
         layer: Layer,
     ) -> Vec<nftables::Expression> {
-        let (client, server): (u16, u16) = if layer == Layer::Ip4 { (68, 67) } else { (546, 547) };
+        let (client, server): (u16, u16) = if layer == Layer::Ip4 {
+            (68, 67)
+        } else {
+            (546, 547)
+        };
         let (source, destination) = match direction {
             Direction::Out => (client, server),
             Direction::In => (server, client),
         };
         let [a, b] = source.to_be_bytes();
         let [c, d] = destination.to_be_bytes();
-        let matching = Matching::new().l4proto(17).equal(Load::PORTS, &[a, b, c, d]);
+        let matching = Matching::new()
+            .l4proto(17)
+            .equal(Load::PORTS, &[a, b, c, d]);
         let mut jumps = self.jumps(behaviour, direction, layer, Asked::Dhcp);
         if jumps.is_empty() {
             return matching.accept();
         }
-        let name = format!("{}-{}{}-dhcp", behaviour.name, word(direction), layer.suffix());
+        let name = format!(
+            "{}-{}{}-dhcp",
+            behaviour.name,
+            word(direction),
+            layer.suffix()
+        );
         jumps.push(Matching::new().accept());
         self.chain(&name, jumps);
         matching.goto(&name)
     }
 
     /// Where rules are marked stateless: what packets of known connections, and invalid ones, meet.
-    fn stateless_rules(&mut self, behaviour: &Behaviour, direction: Direction, layer: Layer) -> Option<String> {
+    fn stateless_rules(
+        &mut self,
+        behaviour: &Behaviour,
+        direction: Direction,
+        layer: Layer,
+    ) -> Option<String> {
         let mut rules = self.jumps(behaviour, direction, layer, Asked::Stateless);
         if rules.is_empty() {
             return None;
         }
         let connection = self.refusal("connection");
-        rules.push(Matching::new().connection(connection_state::INVALID).refuse(&connection));
+        rules.push(
+            Matching::new()
+                .connection(connection_state::INVALID)
+                .refuse(&connection),
+        );
         rules.push(Matching::new().accept());
-        let name = format!("{}-{}{}-known", behaviour.name, word(direction), layer.suffix());
+        let name = format!(
+            "{}-{}{}-known",
+            behaviour.name,
+            word(direction),
+            layer.suffix()
+        );
         self.chain(&name, rules);
         Some(name)
     }
@@ -290,7 +359,10 @@ impl Behaviours<'_> {
     /// A frame from a port of this behaviour that no address map has decided.
     fn sent(&mut self, behaviour: &Behaviour) -> Vec<Vec<nftables::Expression>> {
         let on = |guard: Guard| behaviour.guards.contains(&guard);
-        let (ip4, ip6) = (sent_ip(&behaviour.name, Layer::Ip4), sent_ip(&behaviour.name, Layer::Ip6));
+        let (ip4, ip6) = (
+            sent_ip(&behaviour.name, Layer::Ip4),
+            sent_ip(&behaviour.name, Layer::Ip6),
+        );
         let malformed = self.refusal("malformed");
         let mut rules = self.tags(behaviour, Direction::Out);
         if on(Guard::Ipv4) {
@@ -305,7 +377,12 @@ impl Behaviours<'_> {
                     .goto(&ip4),
             );
             let refuse = self.guard(Guard::Ipv4);
-            rules.push(Matching::new().protocol(0x0800).well_formed().refuse(&refuse));
+            rules.push(
+                Matching::new()
+                    .protocol(0x0800)
+                    .well_formed()
+                    .refuse(&refuse),
+            );
         } else {
             rules.push(Matching::new().protocol(0x0800).well_formed().goto(&ip4));
         }
@@ -318,10 +395,19 @@ impl Behaviours<'_> {
                     .l4proto(58)
                     .equal(Load::IP6_SOURCE, &[0; 16])
                     .readable(Load::ICMPV6_HEADER_END);
-                rules.push(unspecified.range(Load::ICMP_TYPE, false, &[first], &[last]).goto(&ip6));
+                rules.push(
+                    unspecified
+                        .range(Load::ICMP_TYPE, false, &[first], &[last])
+                        .goto(&ip6),
+                );
             }
             let refuse = self.guard(Guard::Ipv6);
-            rules.push(Matching::new().protocol(0x86dd).well_formed().refuse(&refuse));
+            rules.push(
+                Matching::new()
+                    .protocol(0x86dd)
+                    .well_formed()
+                    .refuse(&refuse),
+            );
         } else {
             rules.push(Matching::new().protocol(0x86dd).well_formed().goto(&ip6));
         }
@@ -329,9 +415,19 @@ impl Behaviours<'_> {
         let verdict = self.arp(behaviour, Direction::Out);
         if on(Guard::Arp) {
             let refuse = self.guard(Guard::Arp);
-            rules.push(Matching::new().protocol(0x0806).well_formed_arp().refuse(&refuse));
+            rules.push(
+                Matching::new()
+                    .protocol(0x0806)
+                    .well_formed_arp()
+                    .refuse(&refuse),
+            );
         } else {
-            rules.push(Matching::new().protocol(0x0806).well_formed_arp().verdict(verdict));
+            rules.push(
+                Matching::new()
+                    .protocol(0x0806)
+                    .well_formed_arp()
+                    .verdict(verdict),
+            );
         }
         rules.push(Matching::new().protocol(0x0806).refuse(&malformed));
         rules.extend(self.other(behaviour, Direction::Out));
@@ -350,7 +446,11 @@ impl Behaviours<'_> {
         Kernel::goto(name)
     }
 
-    fn other(&mut self, behaviour: &Behaviour, direction: Direction) -> Vec<Vec<nftables::Expression>> {
+    fn other(
+        &mut self,
+        behaviour: &Behaviour,
+        direction: Direction,
+    ) -> Vec<Vec<nftables::Expression>> {
         let mut rules = self.jumps(behaviour, direction, Layer::Other, Asked::Other);
         for protocol in &behaviour.ethertypes {
             rules.push(Matching::new().protocol(*protocol).accept());
@@ -361,7 +461,11 @@ impl Behaviours<'_> {
     }
 
     /// Lets go on what is untagged or carries one tag that the profile lists.
-    fn tags(&mut self, behaviour: &Behaviour, direction: Direction) -> Vec<Vec<nftables::Expression>> {
+    fn tags(
+        &mut self,
+        behaviour: &Behaviour,
+        direction: Direction,
+    ) -> Vec<Vec<nftables::Expression>> {
         let refusal = self.refusal("tagged");
         let mut rules = Vec::new();
         if behaviour.tagged.is_empty() {
@@ -406,12 +510,22 @@ impl Behaviours<'_> {
         rules.push(Matching::new().ether_type(0x0800).well_formed().goto(&ip4));
         rules.push(Matching::new().ether_type(0x86dd).well_formed().goto(&ip6));
         let arp = self.arp(behaviour, Direction::In);
-        rules.push(Matching::new().ether_type(0x0806).well_formed_arp().verdict(arp.clone()));
+        rules.push(
+            Matching::new()
+                .ether_type(0x0806)
+                .well_formed_arp()
+                .verdict(arp.clone()),
+        );
         rules.extend(self.tags(behaviour, Direction::In));
         if !behaviour.tagged.is_empty() {
             rules.push(Matching::new().protocol(0x0800).well_formed().goto(&ip4));
             rules.push(Matching::new().protocol(0x86dd).well_formed().goto(&ip6));
-            rules.push(Matching::new().protocol(0x0806).well_formed_arp().verdict(arp));
+            rules.push(
+                Matching::new()
+                    .protocol(0x0806)
+                    .well_formed_arp()
+                    .verdict(arp),
+            );
         }
         for protocol in [0x0800u16, 0x86dd, 0x0806] {
             rules.push(Matching::new().protocol(protocol).refuse(&malformed));
@@ -424,28 +538,53 @@ impl Behaviours<'_> {
         let refusal = self.refusal("isolation");
         let mut plain = true;
         for name in &isolation.sources {
-            let Some(set) = self.program.mac_sets.get(name) else { continue };
+            let Some(set) = self.program.mac_sets.get(name) else {
+                continue;
+            };
             plain &= set.masked.is_empty();
-            let contents = self.ruleset.set(Set::new(name, &[Datatype::ETHER_ADDRESS], SetData::None));
+            let contents =
+                self.ruleset
+                    .set(Set::new(name, &[Datatype::ETHER_ADDRESS], SetData::None));
             if contents.elements.is_empty() {
-                contents.elements = set.macs.iter().map(|mac| Element::new(mac.0.to_vec())).collect();
+                contents.elements = set
+                    .macs
+                    .iter()
+                    .map(|mac| Element::new(mac.0.to_vec()))
+                    .collect();
                 contents.elements.sort_unstable();
             }
         }
         match isolation.sources.as_slice() {
             [only] if plain => {
-                return Matching::new().key(Load::ETHER_SOURCE).absent(only).refuse(&refusal);
+                return Matching::new()
+                    .key(Load::ETHER_SOURCE)
+                    .absent(only)
+                    .refuse(&refusal);
             }
             _ => {}
         }
         let mut rules = Vec::new();
         for name in &isolation.sources {
-            rules.push(Matching::new().key(Load::ETHER_SOURCE).present(name).returns());
-            let masked = self.program.mac_sets.get(name).map(|set| set.masked.clone()).unwrap_or_default();
+            rules.push(
+                Matching::new()
+                    .key(Load::ETHER_SOURCE)
+                    .present(name)
+                    .returns(),
+            );
+            let masked = self
+                .program
+                .mac_sets
+                .get(name)
+                .map(|set| set.masked.clone())
+                .unwrap_or_default();
             for (value, mask) in masked {
                 let mut masked = value.0;
-                masked.iter_mut().zip(mask.0).for_each(|(byte, mask)| *byte &= mask);
-                let matching = Matching::new().masked(Load::ETHER_SOURCE, &mask.0, Comparison::Equal, &masked);
+                masked
+                    .iter_mut()
+                    .zip(mask.0)
+                    .for_each(|(byte, mask)| *byte &= mask);
+                let matching =
+                    Matching::new().masked(Load::ETHER_SOURCE, &mask.0, Comparison::Equal, &masked);
                 rules.push(matching.returns());
             }
         }
@@ -469,5 +608,9 @@ fn vid_range(first: u16, last: u16) -> Matching {
 /// What becomes of ARP that a port of this behaviour sends as itself.
 pub(super) fn arp_verdict(ruleset: &Ruleset, behaviour: &Behaviour) -> Kernel {
     let name = format!("{}-out-arp", behaviour.name);
-    if ruleset.chains.contains_key(&name) { Kernel::goto(name) } else { Kernel::Accept }
+    if ruleset.chains.contains_key(&name) {
+        Kernel::goto(name)
+    } else {
+        Kernel::Accept
+    }
 }

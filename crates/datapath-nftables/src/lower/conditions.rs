@@ -39,7 +39,12 @@ pub(super) fn lower(
     conditions: &[Condition],
     doubtful: bool,
 ) -> Vec<Alternative> {
-    let mut lowering = Lowering { ruleset, address_sets, scope, alternatives: vec![Alternative::default()] };
+    let mut lowering = Lowering {
+        ruleset,
+        address_sets,
+        scope,
+        alternatives: vec![Alternative::default()],
+    };
     let mut conditions: Vec<&Condition> = conditions.iter().collect();
     // What a load depends on comes first; what is cheap to compare comes before what is searched.
     conditions.sort_by_key(|condition| rank(condition.field));
@@ -48,7 +53,10 @@ pub(super) fn lower(
             lowering.ip_protocol(condition);
         }
     }
-    if let Some(needed) = conditions.iter().find_map(|c| needed_protocols(scope.layer, c.field)) {
+    if let Some(needed) = conditions
+        .iter()
+        .find_map(|c| needed_protocols(scope.layer, c.field))
+    {
         lowering.need_protocol(needed);
     }
     for condition in conditions {
@@ -119,16 +127,23 @@ impl Lowering<'_> {
     }
 
     fn ip_protocol(&mut self, condition: &Condition) {
-        let Values::Numbers(set) = &condition.values else { return self.never() };
+        let Values::Numbers(set) = &condition.values else {
+            return self.never();
+        };
         if !self.is_ip() {
             return self.never();
         }
-        self.number(condition, NumberField::plain(Load::L4PROTO, 1, Some(Datatype::INET_PROTOCOL)));
+        self.number(
+            condition,
+            NumberField::plain(Load::L4PROTO, 1, Some(Datatype::INET_PROTOCOL)),
+        );
         if let (1, Some((first, last)), false) = (set.len(), set.iter().next(), condition.negated)
             && first == last
         {
             let settled = u8::try_from(first).ok();
-            self.alternatives.iter_mut().for_each(|one| one.protocol = settled);
+            self.alternatives
+                .iter_mut()
+                .for_each(|one| one.protocol = settled);
         }
     }
 
@@ -161,7 +176,9 @@ impl Lowering<'_> {
         match field {
             Field::EtherType => match self.scope.layer.protocol() {
                 Some(protocol) => {
-                    let Values::Numbers(set) = &condition.values else { return self.never() };
+                    let Values::Numbers(set) = &condition.values else {
+                        return self.never();
+                    };
                     if set.contains(u64::from(protocol)) == condition.negated {
                         self.never();
                     }
@@ -172,11 +189,17 @@ impl Lowering<'_> {
             Field::EtherDestination => self.mac(condition, Load::ETHER_DESTINATION),
             Field::VlanId => {
                 self.tagged();
-                self.number(condition, NumberField::masked(Load::Link(14, 2), 2, 0x0fff, 0));
+                self.number(
+                    condition,
+                    NumberField::masked(Load::Link(14, 2), 2, 0x0fff, 0),
+                );
             }
             Field::VlanPriority => {
                 self.tagged();
-                self.number(condition, NumberField::masked(Load::Link(14, 2), 2, 0xe000, 13));
+                self.number(
+                    condition,
+                    NumberField::masked(Load::Link(14, 2), 2, 0xe000, 13),
+                );
             }
             Field::ArpHardwareType
             | Field::ArpProtocolType
@@ -191,14 +214,23 @@ impl Lowering<'_> {
             }
             Field::IpProtocol => {}
             Field::Dscp => match self.scope.layer {
-                Layer::Ip4 => self.number(condition, NumberField::masked(Load::Network(1, 1), 1, 0xfc, 2)),
-                Layer::Ip6 => self.number(condition, NumberField::masked(Load::Network(0, 2), 2, 0x0fc0, 6)),
+                Layer::Ip4 => self.number(
+                    condition,
+                    NumberField::masked(Load::Network(1, 1), 1, 0xfc, 2),
+                ),
+                Layer::Ip6 => self.number(
+                    condition,
+                    NumberField::masked(Load::Network(0, 2), 2, 0x0fc0, 6),
+                ),
                 Layer::Arp | Layer::Other => self.never(),
             },
             Field::SourcePort => self.port(condition, 0),
             Field::DestinationPort => self.port(condition, 2),
             Field::IcmpType => self.number(condition, NumberField::plain(Load::ICMP_TYPE, 1, None)),
-            Field::IcmpCode => self.number(condition, NumberField::plain(Load::Transport(1, 1), 1, None)),
+            Field::IcmpCode => self.number(
+                condition,
+                NumberField::plain(Load::Transport(1, 1), 1, None),
+            ),
             Field::TcpFlags => self.flags(condition),
             Field::StpType
             | Field::StpFlags
@@ -226,7 +258,10 @@ impl Lowering<'_> {
 
     fn port(&mut self, condition: &Condition, offset: u32) {
         let load = Load::Transport(offset, 2);
-        self.number(condition, NumberField::plain(load, 2, Some(Datatype::INET_SERVICE)));
+        self.number(
+            condition,
+            NumberField::plain(load, 2, Some(Datatype::INET_SERVICE)),
+        );
     }
 
     fn arp(&mut self, condition: &Condition) {
@@ -238,16 +273,25 @@ impl Lowering<'_> {
         let lengths = Matching::new().equal(Load::Network(4, 2), &[6, 4]);
         let addressed = matches!(
             condition.field,
-            Field::ArpSenderMac | Field::ArpSenderAddress | Field::ArpTargetMac | Field::ArpTargetAddress
+            Field::ArpSenderMac
+                | Field::ArpSenderAddress
+                | Field::ArpTargetMac
+                | Field::ArpTargetAddress
         );
         // ARP proper comes here only with the usual lengths.
         if addressed && self.scope.layer == Layer::Other {
             self.require(lengths);
         }
         match condition.field {
-            Field::ArpHardwareType => self.number(condition, NumberField::plain(Load::Network(0, 2), 2, None)),
-            Field::ArpProtocolType => self.number(condition, NumberField::plain(Load::Network(2, 2), 2, None)),
-            Field::ArpOperation => self.number(condition, NumberField::plain(Load::Network(6, 2), 2, None)),
+            Field::ArpHardwareType => {
+                self.number(condition, NumberField::plain(Load::Network(0, 2), 2, None))
+            }
+            Field::ArpProtocolType => {
+                self.number(condition, NumberField::plain(Load::Network(2, 2), 2, None))
+            }
+            Field::ArpOperation => {
+                self.number(condition, NumberField::plain(Load::Network(6, 2), 2, None))
+            }
             Field::ArpSenderMac => self.mac(condition, Load::ARP_SENDER_MAC),
             Field::ArpSenderAddress => self.ipv4(condition, Load::ARP_SENDER_IP),
             Field::ArpTargetMac => self.mac(condition, Load::Network(18, 6)),
@@ -256,10 +300,16 @@ impl Lowering<'_> {
     }
 
     fn stp(&mut self, condition: &Condition) {
-        let (Layer::Other, Some((offset, length))) = (self.scope.layer, stp_layout(condition.field)) else {
+        let (Layer::Other, Some((offset, length))) =
+            (self.scope.layer, stp_layout(condition.field))
+        else {
             return self.never();
         };
-        self.require(Matching::new().protocol(4).equal(Load::Network(0, 3), &STP_LLC));
+        self.require(
+            Matching::new()
+                .protocol(4)
+                .equal(Load::Network(0, 3), &STP_LLC),
+        );
         let load = Load::Network(offset as u32, length as u32);
         match &condition.values {
             Values::Macs(_) => self.mac(condition, load),
@@ -278,23 +328,39 @@ impl Lowering<'_> {
     fn ipv4(&mut self, condition: &Condition, load: Load) {
         let (set, name) = match &condition.values {
             Values::Addresses(set) => (set.ipv4.clone(), None),
-            Values::AddressSet(name) => {
-                ((self.address_sets)(name).unwrap_or_default().ipv4, Some(format!("{name}-4")))
-            }
+            Values::AddressSet(name) => (
+                (self.address_sets)(name).unwrap_or_default().ipv4,
+                Some(format!("{name}-4")),
+            ),
             _ => return self.never(),
         };
-        self.address(condition.negated, load, &set, name, Datatype::IPV4_ADDRESS, &|address| address.octets().to_vec());
+        self.address(
+            condition.negated,
+            load,
+            &set,
+            name,
+            Datatype::IPV4_ADDRESS,
+            &|address| address.octets().to_vec(),
+        );
     }
 
     fn ipv6(&mut self, condition: &Condition, load: Load) {
         let (set, name) = match &condition.values {
             Values::Addresses(set) => (set.ipv6.clone(), None),
-            Values::AddressSet(name) => {
-                ((self.address_sets)(name).unwrap_or_default().ipv6, Some(format!("{name}-6")))
-            }
+            Values::AddressSet(name) => (
+                (self.address_sets)(name).unwrap_or_default().ipv6,
+                Some(format!("{name}-6")),
+            ),
             _ => return self.never(),
         };
-        self.address(condition.negated, load, &set, name, Datatype::IPV6_ADDRESS, &|address| address.octets().to_vec());
+        self.address(
+            condition.negated,
+            load,
+            &set,
+            name,
+            Datatype::IPV6_ADDRESS,
+            &|address| address.octets().to_vec(),
+        );
     }
 
     /// A named set stays one however large it is, so that its members change without a rule
@@ -318,9 +384,15 @@ impl Lowering<'_> {
             (None, 0) if negated => return,
             (None, 0) => return self.never(),
             (None, 1) => {
-                let Some((first, last)) = set.iter().next() else { return };
+                let Some((first, last)) = set.iter().next() else {
+                    return;
+                };
                 let (first, last) = (bytes(first), bytes(last));
-                let operator = if negated { Comparison::NotEqual } else { Comparison::Equal };
+                let operator = if negated {
+                    Comparison::NotEqual
+                } else {
+                    Comparison::Equal
+                };
                 let matching = if first == last {
                     start.compare(load, operator, &first)
                 } else if let Some(mask) = prefix_mask(&first, &last) {
@@ -331,13 +403,19 @@ impl Lowering<'_> {
                 return self.require(matching);
             }
             (None, _) => {
-                let members: Vec<Vec<u8>> =
-                    set.iter().flat_map(|(first, last)| [bytes(first), bytes(last)]).collect();
+                let members: Vec<Vec<u8>> = set
+                    .iter()
+                    .flat_map(|(first, last)| [bytes(first), bytes(last)])
+                    .collect();
                 format!("addresses-{:08x}", fingerprint(&members))
             }
         };
         self.interval_set(&name, datatype, set, bytes);
-        let result = if negated { LookupResult::Absent } else { LookupResult::Present };
+        let result = if negated {
+            LookupResult::Absent
+        } else {
+            LookupResult::Present
+        };
         self.require(start.key(load).lookup(&name, result));
     }
 
@@ -348,7 +426,9 @@ impl Lowering<'_> {
         set: &Intervals<T>,
         bytes: &dyn Fn(T) -> Vec<u8>,
     ) {
-        let contents = self.ruleset.set(Set::new(name, &[datatype], SetData::None).with_intervals());
+        let contents = self
+            .ruleset
+            .set(Set::new(name, &[datatype], SetData::None).with_intervals());
         if !contents.elements.is_empty() {
             return;
         }
@@ -362,17 +442,26 @@ impl Lowering<'_> {
     }
 
     fn number(&mut self, condition: &Condition, field: NumberField) {
-        let Values::Numbers(set) = &condition.values else { return self.never() };
+        let Values::Numbers(set) = &condition.values else {
+            return self.never();
+        };
         let one = |first: u64, last: u64| field.compare(first, last, condition.negated);
         match (set.len(), field.datatype) {
             (0, _) if condition.negated => self.require(field.present()),
             (0, _) => self.never(),
             (1, _) => {
-                let options: Vec<_> = set.iter().map(|(first, last)| one(first, last).expressions).collect();
+                let options: Vec<_> = set
+                    .iter()
+                    .map(|(first, last)| one(first, last).expressions)
+                    .collect();
                 self.and_any(&options);
             }
             (_, Some(datatype)) => {
-                let result = if condition.negated { LookupResult::Absent } else { LookupResult::Present };
+                let result = if condition.negated {
+                    LookupResult::Absent
+                } else {
+                    LookupResult::Present
+                };
                 let name = self.number_set(set, field.bytes, datatype);
                 self.require(Matching::new().key(field.load).lookup(&name, result));
             }
@@ -382,7 +471,10 @@ impl Lowering<'_> {
                 }
             }
             (_, None) => {
-                let options: Vec<_> = set.iter().map(|(first, last)| one(first, last).expressions).collect();
+                let options: Vec<_> = set
+                    .iter()
+                    .map(|(first, last)| one(first, last).expressions)
+                    .collect();
                 self.and_any(&options);
             }
         }
@@ -393,13 +485,21 @@ impl Lowering<'_> {
         let key = |value: u64| big_endian(value, width);
         let members: Vec<Vec<u8>> = set.iter().flat_map(|(a, b)| [key(a), key(b)]).collect();
         let name = format!("list-{:08x}", fingerprint(&members));
-        let limit = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
-        let contents = self.ruleset.set(Set::new(&name, &[datatype], SetData::None).with_intervals());
+        let limit = if width >= 8 {
+            u64::MAX
+        } else {
+            (1 << (8 * width)) - 1
+        };
+        let contents = self
+            .ruleset
+            .set(Set::new(&name, &[datatype], SetData::None).with_intervals());
         if contents.elements.is_empty() {
             for (first, last) in set.iter() {
                 contents.elements.push(Element::new(key(first)));
                 if last < limit {
-                    contents.elements.push(Element::end_of_interval(key(last + 1)));
+                    contents
+                        .elements
+                        .push(Element::end_of_interval(key(last + 1)));
                 }
             }
             contents.elements.sort_unstable();
@@ -408,13 +508,18 @@ impl Lowering<'_> {
     }
 
     fn mac(&mut self, condition: &Condition, load: Load) {
-        let Values::Macs(list) = &condition.values else { return self.never() };
+        let Values::Macs(list) = &condition.values else {
+            return self.never();
+        };
         let one = |(value, mask): &(frame::MacAddress, frame::MacAddress), operator| {
             if mask.0 == [0xff; 6] {
                 return Matching::new().compare(load, operator, &value.0);
             }
             let mut masked = value.0;
-            masked.iter_mut().zip(mask.0).for_each(|(byte, mask)| *byte &= mask);
+            masked
+                .iter_mut()
+                .zip(mask.0)
+                .for_each(|(byte, mask)| *byte &= mask);
             Matching::new().masked(load, &mask.0, operator, &masked)
         };
         if condition.negated {
@@ -422,23 +527,31 @@ impl Lowering<'_> {
                 self.require(one(entry, Comparison::NotEqual));
             }
         } else {
-            let options: Vec<_> =
-                list.iter().map(|entry| one(entry, Comparison::Equal).expressions).collect();
+            let options: Vec<_> = list
+                .iter()
+                .map(|entry| one(entry, Comparison::Equal).expressions)
+                .collect();
             self.and_any(&options);
         }
     }
 
     fn flags(&mut self, condition: &Condition) {
-        let Values::Flags(list) = &condition.values else { return self.never() };
+        let Values::Flags(list) = &condition.values else {
+            return self.never();
+        };
         let load = Load::Transport(13, 1);
-        let one = |(mask, set): &(u8, u8), operator| Matching::new().masked(load, &[*mask], operator, &[*set]);
+        let one = |(mask, set): &(u8, u8), operator| {
+            Matching::new().masked(load, &[*mask], operator, &[*set])
+        };
         if condition.negated {
             for entry in list {
                 self.require(one(entry, Comparison::NotEqual));
             }
         } else {
-            let options: Vec<_> =
-                list.iter().map(|entry| one(entry, Comparison::Equal).expressions).collect();
+            let options: Vec<_> = list
+                .iter()
+                .map(|entry| one(entry, Comparison::Equal).expressions)
+                .collect();
             self.and_any(&options);
         }
     }
@@ -446,11 +559,23 @@ impl Lowering<'_> {
 
 impl NumberField {
     fn plain(load: Load, bytes: usize, datatype: Option<Datatype>) -> Self {
-        Self { load, bytes, mask: None, shift: 0, datatype }
+        Self {
+            load,
+            bytes,
+            mask: None,
+            shift: 0,
+            datatype,
+        }
     }
 
     fn masked(load: Load, bytes: usize, mask: u64, shift: u32) -> Self {
-        Self { load, bytes, mask: Some(mask), shift, datatype: None }
+        Self {
+            load,
+            bytes,
+            mask: Some(mask),
+            shift,
+            datatype: None,
+        }
     }
 
     fn present(self) -> Matching {
@@ -460,20 +585,28 @@ impl NumberField {
     fn compare(self, first: u64, last: u64, negated: bool) -> Matching {
         let key = |value: u64| big_endian(value << self.shift, self.bytes);
         let mask = self.mask.map(|mask| big_endian(mask, self.bytes));
-        let operator = if negated { Comparison::NotEqual } else { Comparison::Equal };
+        let operator = if negated {
+            Comparison::NotEqual
+        } else {
+            Comparison::Equal
+        };
         let start = Matching::new();
         match (first == last, mask) {
             (true, None) => start.compare(self.load, operator, &key(first)),
             (true, Some(mask)) => start.masked(self.load, &mask, operator, &key(first)),
             (false, None) => start.range(self.load, negated, &key(first), &key(last)),
-            (false, Some(mask)) => start.masked_range(self.load, &mask, negated, &key(first), &key(last)),
+            (false, Some(mask)) => {
+                start.masked_range(self.load, &mask, negated, &key(first), &key(last))
+            }
         }
     }
 }
 
 fn big_endian(value: u64, bytes: usize) -> Vec<u8> {
     let all = value.to_be_bytes();
-    all.get(8usize.saturating_sub(bytes)..).unwrap_or_default().to_vec()
+    all.get(8usize.saturating_sub(bytes)..)
+        .unwrap_or_default()
+        .to_vec()
 }
 
 /// The mask where the range is a prefix.
@@ -482,11 +615,16 @@ fn prefix_mask(first: &[u8], last: &[u8]) -> Option<Vec<u8>> {
     let ones: u32 = differing.iter().map(|byte| byte.count_ones()).sum();
     let leading: u32 = {
         let zeros = differing.iter().take_while(|byte| **byte == 0).count() as u32;
-        zeros * 8 + differing.iter().find(|byte| **byte != 0).map_or(0, |byte| byte.leading_zeros())
+        zeros * 8
+            + differing
+                .iter()
+                .find(|byte| **byte != 0)
+                .map_or(0, |byte| byte.leading_zeros())
     };
     let bits = first.len() as u32 * 8;
     let host_bits_clear = first.iter().zip(&differing).all(|(a, d)| a & d == 0);
-    (ones == bits - leading && host_bits_clear).then(|| differing.iter().map(|byte| !byte).collect())
+    (ones == bits - leading && host_bits_clear)
+        .then(|| differing.iter().map(|byte| !byte).collect())
 }
 
 /// FNV-1a, folded to 32 bits: the same in every version, so that names stay.

@@ -79,9 +79,10 @@ impl Lists {
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
-        let made = program.lists.get(name).and_then(|list| {
-            make(ruleset, program, list, direction, layer, asked)
-        });
+        let made = program
+            .lists
+            .get(name)
+            .and_then(|list| make(ruleset, program, list, direction, layer, asked));
         self.known.insert(key, made.clone());
         made
     }
@@ -99,10 +100,20 @@ fn make(
         Direction::In => &list.inward,
         Direction::Out => &list.outward,
     };
-    let address_sets =
-        |name: &str| -> Option<AddressSet> { program.address_sets.get(name).map(|set| (**set).clone()) };
-    let scope = Scope { layer, later_fragments: asked == Asked::LaterFragments };
-    let name = format!("{}-{}{}{}", list.name, word(direction), layer.suffix(), asked.suffix());
+    let address_sets = |name: &str| -> Option<AddressSet> {
+        program.address_sets.get(name).map(|set| (**set).clone())
+    };
+    let scope = Scope {
+        layer,
+        later_fragments: asked == Asked::LaterFragments,
+    };
+    let name = format!(
+        "{}-{}{}{}",
+        list.name,
+        word(direction),
+        layer.suffix(),
+        asked.suffix()
+    );
     let mut lowered = Vec::new();
     for rule in rules.iter().filter(|rule| asked.considers(rule)) {
         let before = lowered.len();
@@ -137,26 +148,38 @@ fn decide(
     let matching = || alternative.matching.clone();
     if let Some(rate) = rule.log {
         let what = if rule.audit { "audit" } else { "log" };
-        push(matching().limited(limit(rate)).log(what, &rule.id).verdict(Kernel::Continue));
+        push(
+            matching()
+                .limited(limit(rate))
+                .log(what, &rule.id)
+                .verdict(Kernel::Continue),
+        );
     }
     let counted = matching().counter(&rule.id);
     match rule.verdict {
         Verdict::Accept => push(counted.accept()),
         _ if rule.audit => push(counted.log("audit", &rule.id).accept()),
         // The kernel answers only at prerouting (nft_reject_bridge_validate), and only IP.
-        Verdict::Reject if direction == Direction::Out && matches!(layer, Layer::Ip4 | Layer::Ip6) => {
+        Verdict::Reject
+            if direction == Direction::Out && matches!(layer, Layer::Ip4 | Layer::Ip6) =>
+        {
             let prohibited = Reject::IcmpBothFamilies(3);
             match alternative.protocol {
                 Some(6) => push(counted.log("drop", &rule.id).reject(Reject::TcpReset)),
                 Some(_) => push(counted.log("drop", &rule.id).reject(prohibited)),
                 None => {
-                    let tcp = matching().l4proto(6).counter(&rule.id).log("drop", &rule.id);
+                    let tcp = matching()
+                        .l4proto(6)
+                        .counter(&rule.id)
+                        .log("drop", &rule.id);
                     push(tcp.reject(Reject::TcpReset));
                     push(counted.log("drop", &rule.id).reject(prohibited));
                 }
             }
         }
-        Verdict::Drop | Verdict::Reject => push(counted.log("drop", &rule.id).verdict(Kernel::Drop)),
+        Verdict::Drop | Verdict::Reject => {
+            push(counted.log("drop", &rule.id).verdict(Kernel::Drop))
+        }
     }
 }
 

@@ -83,7 +83,12 @@ impl Load {
     }
 
     fn into(self, destination: Register) -> Expression {
-        let payload = |base, offset, length| Expression::Payload { base, offset, length, destination };
+        let payload = |base, offset, length| Expression::Payload {
+            base,
+            offset,
+            length,
+            destination,
+        };
         match self {
             Self::Meta(key, _) => Expression::Meta { key, destination },
             Self::Link(offset, length) => payload(PayloadBase::Link, offset, length),
@@ -109,11 +114,12 @@ impl Matching {
     }
 
     pub(crate) fn compare(self, load: Load, operator: Comparison, value: &[u8]) -> Self {
-        self.push(load.into(Register::R0)).push(Expression::Compare {
-            source: Register::R0,
-            operator,
-            value: value.to_vec(),
-        })
+        self.push(load.into(Register::R0))
+            .push(Expression::Compare {
+                source: Register::R0,
+                operator,
+                value: value.to_vec(),
+            })
     }
 
     pub(crate) fn equal(self, load: Load, value: &[u8]) -> Self {
@@ -135,10 +141,20 @@ impl Matching {
         })
     }
 
-    pub(crate) fn masked(self, load: Load, mask: &[u8], operator: Comparison, value: &[u8]) -> Self {
+    pub(crate) fn masked(
+        self,
+        load: Load,
+        mask: &[u8],
+        operator: Comparison,
+        value: &[u8],
+    ) -> Self {
         self.push(load.into(Register::R0))
             .push(mask_register(mask))
-            .push(Expression::Compare { source: Register::R0, operator, value: value.to_vec() })
+            .push(Expression::Compare {
+                source: Register::R0,
+                operator,
+                value: value.to_vec(),
+            })
     }
 
     pub(crate) fn masked_range(
@@ -149,12 +165,14 @@ impl Matching {
         from: &[u8],
         to: &[u8],
     ) -> Self {
-        self.push(load.into(Register::R0)).push(mask_register(mask)).push(Expression::Range {
-            source: Register::R0,
-            invert,
-            from: from.to_vec(),
-            to: to.to_vec(),
-        })
+        self.push(load.into(Register::R0))
+            .push(mask_register(mask))
+            .push(Expression::Range {
+                source: Register::R0,
+                invert,
+                from: from.to_vec(),
+                to: to.to_vec(),
+            })
     }
 
     /// Loads the next part of a concatenated key.
@@ -169,7 +187,11 @@ impl Matching {
     /// Looks the loaded key up.
     pub(crate) fn lookup(mut self, set: &str, result: LookupResult) -> Self {
         self.slot = 0;
-        self.push(Expression::Lookup { set: set.to_owned(), source: Register::R0, result })
+        self.push(Expression::Lookup {
+            set: set.to_owned(),
+            source: Register::R0,
+            result,
+        })
     }
 
     /// Decides as the verdict map says; where it says nothing the rule does not match.
@@ -204,11 +226,17 @@ impl Matching {
 
     /// ARP for IPv4 on Ethernet, all there.
     pub(crate) fn well_formed_arp(self) -> Self {
-        self.equal(Load::Network(0, 6), &[0, 1, 8, 0, 6, 4]).readable(Load::ARP_TARGET_IP)
+        self.equal(Load::Network(0, 6), &[0, 1, 8, 0, 6, 4])
+            .readable(Load::ARP_TARGET_IP)
     }
 
     pub(crate) fn later_fragment_4(self) -> Self {
-        self.masked(Load::IP4_FRAGMENT, &[0x1f, 0xff], Comparison::NotEqual, &[0, 0])
+        self.masked(
+            Load::IP4_FRAGMENT,
+            &[0x1f, 0xff],
+            Comparison::NotEqual,
+            &[0, 0],
+        )
     }
 
     pub(crate) fn later_fragment_6(self) -> Self {
@@ -256,11 +284,17 @@ impl Matching {
     }
 
     pub(crate) fn counter(self, name: &str) -> Self {
-        self.push(Expression::Object { kind: ObjectKind::COUNTER, name: name.to_owned() })
+        self.push(Expression::Object {
+            kind: ObjectKind::COUNTER,
+            name: name.to_owned(),
+        })
     }
 
     pub(crate) fn limit_map(self, set: &str) -> Self {
-        self.push(Expression::ObjectMap { set: set.to_owned(), source: Register::R0 })
+        self.push(Expression::ObjectMap {
+            set: set.to_owned(),
+            source: Register::R0,
+        })
     }
 
     pub(crate) fn limited(self, limit: nftables::Limit) -> Self {
@@ -278,7 +312,6 @@ impl Matching {
             queue_threshold: 0,
         }))
     }
-
 
     pub(crate) fn verdict(self, verdict: Verdict) -> Vec<Expression> {
         self.push(Expression::Verdict(verdict)).expressions
@@ -314,6 +347,9 @@ fn mask_register(mask: &[u8]) -> Expression {
     Expression::Bitwise {
         source: Register::R0,
         destination: Register::R0,
-        operation: BitOperation::MaskXor { mask: mask.to_vec(), xor: vec![0; mask.len()] },
+        operation: BitOperation::MaskXor {
+            mask: mask.to_vec(),
+            xor: vec![0; mask.len()],
+        },
     }
 }

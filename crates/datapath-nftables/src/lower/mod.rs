@@ -49,12 +49,18 @@ impl Foreign {
 pub fn lower(program: &HostProgram, capabilities: &Capabilities) -> Ruleset {
     let foreign = Foreign::of(program, capabilities);
     let mut ruleset = Ruleset::default();
-    let tracking =
-        program.behaviours.values().any(|behaviour| behaviour.stateful != Stateful::Off);
+    let tracking = program
+        .behaviours
+        .values()
+        .any(|behaviour| behaviour.stateful != Stateful::Off);
     base::declare_shared_sets(&mut ruleset);
     {
-        let mut behaviours =
-            Behaviours { program, ruleset: &mut ruleset, lists: Lists::default(), tracking };
+        let mut behaviours = Behaviours {
+            program,
+            ruleset: &mut ruleset,
+            lists: Lists::default(),
+            tracking,
+        };
         for behaviour in program.behaviours.values() {
             behaviours.add(behaviour);
         }

@@ -10,7 +10,10 @@ use super::names::{self, Layer};
 fn chain(ruleset: &mut Ruleset, name: &str, rules: impl FnOnce() -> Vec<Vec<Expression>>) {
     let chain = ruleset.chain(Chain::regular(name));
     if chain.rules.is_empty() {
-        chain.rules = rules().into_iter().map(|one| Rule::new(name, one)).collect();
+        chain.rules = rules()
+            .into_iter()
+            .map(|one| Rule::new(name, one))
+            .collect();
     }
 }
 
@@ -18,13 +21,27 @@ fn chain(ruleset: &mut Ruleset, name: &str, rules: impl FnOnce() -> Vec<Vec<Expr
 ///
 /// A load of three bytes fails in a later fragment, which one of four would read (see
 /// `Behaviours::entry`): it proves at once that the packet has its header and that all is there.
-const HEADERS: [(u8, u32); 7] = [(6, 17), (17, 5), (58, 1), (1, 5), (132, 9), (136, 5), (33, 9)];
+const HEADERS: [(u8, u32); 7] = [
+    (6, 17),
+    (17, 5),
+    (58, 1),
+    (1, 5),
+    (132, 9),
+    (136, 5),
+    (33, 9),
+];
 
 /// One rule for each protocol, for packets whose transport header is all there.
 pub(super) fn readable(then: impl Fn(Matching) -> Vec<Expression>) -> Vec<Vec<Expression>> {
     HEADERS
         .iter()
-        .map(|(protocol, end)| then(Matching::new().l4proto(*protocol).readable(Load::Transport(*end, 3))))
+        .map(|(protocol, end)| {
+            then(
+                Matching::new()
+                    .l4proto(*protocol)
+                    .readable(Load::Transport(*end, 3)),
+            )
+        })
         .collect()
 }
 
@@ -32,7 +49,11 @@ pub(super) fn readable(then: impl Fn(Matching) -> Vec<Expression>) -> Vec<Vec<Ex
 /// (RFC 1858's tiny fragments); returns others.
 pub(super) fn short(ruleset: &mut Ruleset, layer: Layer) {
     ruleset.object(Object::counter("malformed"));
-    let refused = || HEADERS.iter().map(|(protocol, _)| Matching::new().l4proto(*protocol).refuse("malformed"));
+    let refused = || {
+        HEADERS
+            .iter()
+            .map(|(protocol, _)| Matching::new().l4proto(*protocol).refuse("malformed"))
+    };
     match layer {
         Layer::Ip4 => chain(ruleset, names::SHORT_4, || {
             let mut rules = vec![Matching::new().later_fragment_4().returns()];
@@ -47,7 +68,11 @@ pub(super) fn short(ruleset: &mut Ruleset, layer: Layer) {
 /// The message types of neighbour and multicast listener discovery, each ending in `then`.
 pub(super) fn discovery(then: impl Fn(Matching) -> Vec<Expression>) -> Vec<Vec<Expression>> {
     let message = |first: u8, last: u8| {
-        then(Matching::new().l4proto(58).range(Load::ICMP_TYPE, false, &[first], &[last]))
+        then(
+            Matching::new()
+                .l4proto(58)
+                .range(Load::ICMP_TYPE, false, &[first], &[last]),
+        )
     };
     vec![message(130, 137), message(143, 143)]
 }
@@ -58,16 +83,28 @@ pub(super) fn nd_accept(ruleset: &mut Ruleset) {
 
 /// Set keyed `interface . MAC` of what every guarded port has: its own.
 pub(super) fn macs() -> Set {
-    Set::new(names::MACS, &[Datatype::INTERFACE_INDEX, Datatype::ETHER_ADDRESS], SetData::None)
+    Set::new(
+        names::MACS,
+        &[Datatype::INTERFACE_INDEX, Datatype::ETHER_ADDRESS],
+        SetData::None,
+    )
 }
 
 pub(super) fn nd_targets() -> Set {
-    Set::new(names::ND_TARGETS, &[Datatype::INTERFACE_INDEX, Datatype::IPV6_ADDRESS], SetData::None)
+    Set::new(
+        names::ND_TARGETS,
+        &[Datatype::INTERFACE_INDEX, Datatype::IPV6_ADDRESS],
+        SetData::None,
+    )
 }
 
 pub(super) fn nd_target_ranges() -> Set {
-    Set::new(names::ND_TARGET_RANGES, &[Datatype::INTERFACE_INDEX, Datatype::IPV6_ADDRESS], SetData::None)
-        .with_intervals()
+    Set::new(
+        names::ND_TARGET_RANGES,
+        &[Datatype::INTERFACE_INDEX, Datatype::IPV6_ADDRESS],
+        SetData::None,
+    )
+    .with_intervals()
 }
 
 /// ICMPv6 133–137 from a port with the `nd` guard: returns what speaks of the port itself.
@@ -78,7 +115,8 @@ pub(super) fn nd_guard(ruleset: &mut Ruleset) {
     ruleset.set(nd_target_ranges());
     chain(ruleset, names::ND_GUARD, || {
         let message = |kind: u8| Matching::new().l4proto(58).equal(Load::ICMP_TYPE, &[kind]);
-        let length = |kind: u8, length: u16| message(kind).equal(Load::IP6_LENGTH, &length.to_be_bytes());
+        let length =
+            |kind: u8, length: u16| message(kind).equal(Load::IP6_LENGTH, &length.to_be_bytes());
         let own_mac = |kind: u8, at: u32, option: u8| {
             length(kind, at as u16 + 8)
                 .equal(Load::Transport(at, 2), &[option, 1])
@@ -86,7 +124,12 @@ pub(super) fn nd_guard(ruleset: &mut Ruleset) {
                 .key(Load::Transport(at + 2, 6))
                 .present(names::MACS)
         };
-        let target = |set: &str| message(136).key(Load::IIF).key(Load::Transport(8, 16)).present(set);
+        let target = |set: &str| {
+            message(136)
+                .key(Load::IIF)
+                .key(Load::Transport(8, 16))
+                .present(set)
+        };
         let advertised = "nd-advertised";
         vec![
             Matching::new()
@@ -99,19 +142,29 @@ pub(super) fn nd_guard(ruleset: &mut Ruleset) {
             length(135, 24).returns(),
             own_mac(135, 24, 1).returns(),
             // Enhanced duplicate address detection, RFC 7527.
-            length(135, 32).equal(Load::Transport(24, 2), &[14, 1]).returns(),
+            length(135, 32)
+                .equal(Load::Transport(24, 2), &[14, 1])
+                .returns(),
             target(names::ND_TARGETS).goto(advertised),
             target(names::ND_TARGET_RANGES).goto(advertised),
             Matching::new().refuse("guard/nd"),
         ]
     });
     chain(ruleset, "nd-advertised", || {
-        let length = |length: u16| Matching::new().l4proto(58).equal(Load::IP6_LENGTH, &length.to_be_bytes());
+        let length = |length: u16| {
+            Matching::new()
+                .l4proto(58)
+                .equal(Load::IP6_LENGTH, &length.to_be_bytes())
+        };
         let own = length(32)
             .equal(Load::Transport(24, 2), &[2, 1])
             .key(Load::IIF)
             .key(Load::Transport(26, 6))
             .present(names::MACS);
-        vec![length(24).returns(), own.returns(), Matching::new().refuse("guard/nd")]
+        vec![
+            length(24).returns(),
+            own.returns(),
+            Matching::new().refuse("guard/nd"),
+        ]
     });
 }

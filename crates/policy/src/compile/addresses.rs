@@ -40,7 +40,10 @@ pub(super) struct AddressSets<'a> {
 
 impl<'a> AddressSets<'a> {
     pub(super) fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, known: BTreeMap::new() }
+        Self {
+            catalog,
+            known: BTreeMap::new(),
+        }
     }
 
     pub(super) fn resolve(&mut self, name: &SetName) -> Arc<AddressSet> {
@@ -61,25 +64,35 @@ impl<'a> AddressSets<'a> {
         }
         let ports = self.catalog.ports.values();
         match name {
-            SetName::Vm(vm) => ports.filter(|port| port.vm.as_ref() == Some(vm)).for_each(|p| parts.port(p)),
+            SetName::Vm(vm) => ports
+                .filter(|port| port.vm.as_ref() == Some(vm))
+                .for_each(|p| parts.port(p)),
             SetName::Network(network) => {
-                ports.filter(|port| port.network == *network).for_each(|port| parts.port(port));
+                ports
+                    .filter(|port| port.network == *network)
+                    .for_each(|port| parts.port(port));
                 let declared = self.catalog.networks.get(network);
                 for net in declared.iter().flat_map(|network| &network.addresses) {
                     parts.range(net.network(), last_address(net));
                 }
             }
             SetName::Group(group) => {
-                let Some(group) = self.catalog.groups.get(group) else { return };
+                let Some(group) = self.catalog.groups.get(group) else {
+                    return;
+                };
                 if !group.select.is_empty() {
-                    ports.filter(|port| selects(&group.select, port)).for_each(|p| parts.port(p));
+                    ports
+                        .filter(|port| selects(&group.select, port))
+                        .for_each(|p| parts.port(p));
                 }
                 for member in &group.members {
                     match member {
                         Member::Address(address) => parts.range(*address, *address),
                         Member::Prefix(net) => parts.range(net.network(), last_address(net)),
                         Member::Range(first, last) => parts.range(*first, *last),
-                        Member::Vm(name) => self.collect(&SetName::Vm(name.clone()), parts, visited),
+                        Member::Vm(name) => {
+                            self.collect(&SetName::Vm(name.clone()), parts, visited)
+                        }
                         Member::Network(name) => {
                             self.collect(&SetName::Network(name.clone()), parts, visited);
                         }
@@ -95,7 +108,9 @@ impl<'a> AddressSets<'a> {
 
 /// Whether the port carries all of these labels.
 pub(super) fn selects(labels: &BTreeMap<String, String>, port: &Port) -> bool {
-    labels.iter().all(|(key, value)| port.labels.get(key) == Some(value))
+    labels
+        .iter()
+        .all(|(key, value)| port.labels.get(key) == Some(value))
 }
 
 /// The declared addresses of a port.
@@ -129,6 +144,9 @@ impl Parts {
     }
 
     pub(super) fn finish(self) -> AddressSet {
-        AddressSet { ipv4: self.ipv4.into_iter().collect(), ipv6: self.ipv6.into_iter().collect() }
+        AddressSet {
+            ipv4: self.ipv4.into_iter().collect(),
+            ipv6: self.ipv6.into_iter().collect(),
+        }
     }
 }

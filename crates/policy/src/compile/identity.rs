@@ -8,8 +8,11 @@ pub(super) fn word(name: &str) -> String {
     if starts && name.len() <= LONGEST && name.chars().all(|c| fits(c) && c != '+') {
         return name.to_owned();
     }
-    let mut readable: String =
-        name.chars().take(LONGEST - 10).map(|c| if fits(c) && c != '+' { c } else { '_' }).collect();
+    let mut readable: String = name
+        .chars()
+        .take(LONGEST - 10)
+        .map(|c| if fits(c) && c != '+' { c } else { '_' })
+        .collect();
     if !starts {
         readable.insert(0, 'x');
     }

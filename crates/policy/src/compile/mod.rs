@@ -20,7 +20,8 @@ use crate::document::{Host, Level, Port};
 use crate::observation::Observation;
 use crate::origin::Origin;
 use crate::program::{
-    Behaviour, Bridge, DefaultVerdict, Direction, HostProgram, PortProgram, Refusal, RuleList, Stage,
+    Behaviour, Bridge, DefaultVerdict, Direction, HostProgram, PortProgram, Refusal, RuleList,
+    Stage,
 };
 use crate::rule::Rule;
 
@@ -34,7 +35,10 @@ pub enum CompileError {
     #[error(
         "the documents declare no host `{wanted}`; they declare {}: name one of these", declared.join(", ")
     )]
-    UnknownHost { wanted: String, declared: Vec<String> },
+    UnknownHost {
+        wanted: String,
+        declared: Vec<String>,
+    },
 }
 
 /// Compiles what `host` enforces for the interfaces in `observed`.
@@ -55,7 +59,10 @@ pub fn compile(
         networks: Networks::new(catalog),
         addresses: AddressSets::new(catalog),
         profiles: BTreeMap::new(),
-        program: HostProgram { host: host.name.clone(), ..HostProgram::default() },
+        program: HostProgram {
+            host: host.name.clone(),
+            ..HostProgram::default()
+        },
     };
     compiler.bridges(&host);
     compiler.foreign();
@@ -72,7 +79,10 @@ fn choose_host(catalog: &Catalog, wanted: Option<&str>) -> Result<Host, CompileE
     match wanted {
         Some(name) => match catalog.hosts.get(name) {
             Some(host) => Ok(host.clone()),
-            None if catalog.hosts.is_empty() => Ok(Host { name: name.to_owned(), ..Host::default() }),
+            None if catalog.hosts.is_empty() => Ok(Host {
+                name: name.to_owned(),
+                ..Host::default()
+            }),
             None => Err(CompileError::UnknownHost {
                 wanted: name.to_owned(),
                 declared: catalog.hosts.keys().cloned().collect(),
@@ -80,7 +90,10 @@ fn choose_host(catalog: &Catalog, wanted: Option<&str>) -> Result<Host, CompileE
         },
         None => match catalog.hosts.values().next() {
             Some(only) if catalog.hosts.len() == 1 => Ok(only.clone()),
-            None => Ok(Host { name: "localhost".to_owned(), ..Host::default() }),
+            None => Ok(Host {
+                name: "localhost".to_owned(),
+                ..Host::default()
+            }),
             Some(_) => Err(CompileError::UnknownHost {
                 wanted: String::new(),
                 declared: catalog.hosts.keys().cloned().collect(),
@@ -123,11 +136,14 @@ impl<'a> Compiler<'a> {
         }
         for network in self.catalog.networks.values() {
             if let Some(bridge) = self.observed.bridges.get(&network.bridge) {
-                self.program.bridges.entry(network.bridge.clone()).or_insert_with(|| Bridge {
-                    ifindex: Some(bridge.ifindex),
-                    mac: Some(bridge.mac),
-                    ..Bridge::default()
-                });
+                self.program
+                    .bridges
+                    .entry(network.bridge.clone())
+                    .or_insert_with(|| Bridge {
+                        ifindex: Some(bridge.ifindex),
+                        mac: Some(bridge.mac),
+                        ..Bridge::default()
+                    });
             }
         }
     }
@@ -136,17 +152,32 @@ impl<'a> Compiler<'a> {
         for interface in self.observed.interfaces.values() {
             let bridge = self.program.bridges.get(&interface.bridge);
             if !bridge.is_some_and(|bridge| bridge.managed) {
-                let foreign = self.program.foreign.entry(interface.bridge.clone()).or_default();
+                let foreign = self
+                    .program
+                    .foreign
+                    .entry(interface.bridge.clone())
+                    .or_default();
                 foreign.insert(interface.ifindex);
             }
         }
     }
 
     fn port(&mut self, port: &Port, host: &Host) -> Result<(), Refusal> {
-        let absent = |reason: String| Refusal { reason, origin: port.origin.clone(), absent: true };
-        let refuse = |reason: String| Refusal { reason, origin: port.origin.clone(), absent: false };
+        let absent = |reason: String| Refusal {
+            reason,
+            origin: port.origin.clone(),
+            absent: true,
+        };
+        let refuse = |reason: String| Refusal {
+            reason,
+            origin: port.origin.clone(),
+            absent: false,
+        };
         if port.host.as_ref().is_some_and(|name| *name != host.name) {
-            return Err(absent(format!("it belongs to host {}", port.host.as_deref().unwrap_or(""))));
+            return Err(absent(format!(
+                "it belongs to host {}",
+                port.host.as_deref().unwrap_or("")
+            )));
         }
         let Some(device) = port.device.as_deref() else {
             return Err(absent("it names no device".to_owned()));
@@ -155,7 +186,10 @@ impl<'a> Compiler<'a> {
             return Err(absent(format!("no interface {device} is in a bridge here")));
         };
         let Some(network) = self.catalog.networks.get(&port.network) else {
-            return Err(refuse(format!("no document declares its network {}", port.network)));
+            return Err(refuse(format!(
+                "no document declares its network {}",
+                port.network
+            )));
         };
         if interface.bridge != network.bridge {
             return Err(refuse(format!(
@@ -166,11 +200,16 @@ impl<'a> Compiler<'a> {
         if let Some(bridge) = self.program.bridges.get(&network.bridge)
             && bridge.uplinks.contains_key(device)
         {
-            return Err(refuse(format!("its device {device} is declared as an uplink")));
+            return Err(refuse(format!(
+                "its device {device} is declared as an uplink"
+            )));
         }
         if let Some(vlan) = network.vlan {
-            let filtering =
-                self.observed.bridges.get(&network.bridge).is_some_and(|bridge| bridge.vlan_filtering);
+            let filtering = self
+                .observed
+                .bridges
+                .get(&network.bridge)
+                .is_some_and(|bridge| bridge.vlan_filtering);
             if !filtering {
                 return Err(refuse(format!(
                     "network {} is VLAN {vlan}, but bridge {} does not separate VLANs \
@@ -186,11 +225,19 @@ impl<'a> Compiler<'a> {
                 )));
             }
         }
-        let names = if port.profiles.is_empty() { &network.profiles } else { &port.profiles };
-        let profile = self.effective_profile(names, &port.network).map_err(&refuse)?;
+        let names = if port.profiles.is_empty() {
+            &network.profiles
+        } else {
+            &port.profiles
+        };
+        let profile = self
+            .effective_profile(names, &port.network)
+            .map_err(&refuse)?;
         let behaviour = self.behaviour(port, &profile).map_err(refuse)?;
         let (ipv4, mut ipv6) = addresses::of_port(port);
-        ipv6 = ipv6.union(&crate::intervals::Intervals::single(port.mac.eui64_link_local()));
+        ipv6 = ipv6.union(&crate::intervals::Intervals::single(
+            port.mac.eui64_link_local(),
+        ));
         self.program.ports.insert(
             port.name.clone(),
             Arc::new(PortProgram {
@@ -244,12 +291,22 @@ impl<'a> Compiler<'a> {
         let implied_mac = self.networks.implies_mac_guard(&port.network);
         let mut identity: Vec<&str> = lists.iter().map(String::as_str).collect();
         identity.push(if implied_mac { "mac" } else { "" });
-        identity.extend(isolation.iter().flat_map(|i| i.sources.iter().map(String::as_str)));
-        let name = format!("{}-{}", identity::word(&profile.name), identity::short(&identity));
+        identity.extend(
+            isolation
+                .iter()
+                .flat_map(|i| i.sources.iter().map(String::as_str)),
+        );
+        let name = format!(
+            "{}-{}",
+            identity::word(&profile.name),
+            identity::short(&identity)
+        );
         if !self.program.behaviours.contains_key(&name) {
             let sets = isolation.iter().flat_map(|isolation| &isolation.sources);
             for set in sets {
-                self.program.mac_sets.insert(set.clone(), self.networks.mac_set(set));
+                self.program
+                    .mac_sets
+                    .insert(set.clone(), self.networks.mac_set(set));
             }
             let mut guards = profile.guards.clone();
             if implied_mac {
@@ -280,7 +337,9 @@ impl<'a> Compiler<'a> {
         let mut mandatory = Vec::new();
         let mut ordinary = Vec::new();
         for policy in self.catalog.policies.values() {
-            let Some(rank) = self.rank(&policy.level, port) else { continue };
+            let Some(rank) = self.rank(&policy.level, port) else {
+                continue;
+            };
             let source = |stage, rules| Source {
                 name: policy.name.as_str(),
                 kind: "policy",
@@ -298,17 +357,26 @@ impl<'a> Compiler<'a> {
         // Stable sorts: policies of one level keep the order of their names.
         mandatory.sort_by_key(|(rank, _)| *rank);
         ordinary.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
-        let at_port = ordinary.iter().take_while(|(rank, _)| *rank == PORT_RANK).count();
+        let at_port = ordinary
+            .iter()
+            .take_while(|(rank, _)| *rank == PORT_RANK)
+            .count();
         let mut all: Vec<Source<'a>> = mandatory.into_iter().map(|(_, source)| source).collect();
         let mut ordinary = ordinary.into_iter().map(|(_, source)| source);
         all.extend(ordinary.by_ref().take(at_port));
-        all.extend(profile.parts.iter().filter(|part| !part.rules.is_empty()).map(|part| Source {
-            name: part.name.as_str(),
-            kind: "profile",
-            stage: Stage::Ordinary,
-            rules: part.rules.as_slice(),
-            audit: part.audit,
-        }));
+        all.extend(
+            profile
+                .parts
+                .iter()
+                .filter(|part| !part.rules.is_empty())
+                .map(|part| Source {
+                    name: part.name.as_str(),
+                    kind: "profile",
+                    stage: Stage::Ordinary,
+                    rules: part.rules.as_slice(),
+                    audit: part.audit,
+                }),
+        );
         all.extend(ordinary);
         all
     }
@@ -359,12 +427,18 @@ impl<'a> Compiler<'a> {
         };
         for rule in source.rules {
             context.compile(rule, &mut list).map_err(|error| {
-                format!("{} cannot be compiled: rule at {}: {error}", list.title, rule.origin)
+                format!(
+                    "{} cannot be compiled: rule at {}: {error}",
+                    list.title, rule.origin
+                )
             })?;
         }
         for set in context.sets {
             let addresses = self.addresses.resolve(&set);
-            self.program.address_sets.entry(set.name()).or_insert(addresses);
+            self.program
+                .address_sets
+                .entry(set.name())
+                .or_insert(addresses);
         }
         self.program.lists.insert(name.clone(), Arc::new(list));
         Ok(name)
@@ -374,17 +448,28 @@ impl<'a> Compiler<'a> {
     fn refuse_shared_devices(&mut self) {
         let mut claims: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         for port in self.program.ports.values() {
-            claims.entry(port.ifindex).or_default().push(port.name.clone());
+            claims
+                .entry(port.ifindex)
+                .or_default()
+                .push(port.name.clone());
         }
         for names in claims.into_values().filter(|names| names.len() > 1) {
             for name in &names {
                 if let Some(port) = self.program.ports.remove(name) {
-                    let reason =
-                        format!("device {} is claimed by ports {}", port.device, names.join(", "));
+                    let reason = format!(
+                        "device {} is claimed by ports {}",
+                        port.device,
+                        names.join(", ")
+                    );
                     let origin = port.origin.clone();
-                    self.program
-                        .refused
-                        .insert(name.clone(), Refusal { reason, origin, absent: false });
+                    self.program.refused.insert(
+                        name.clone(),
+                        Refusal {
+                            reason,
+                            origin,
+                            absent: false,
+                        },
+                    );
                 }
             }
         }

@@ -27,16 +27,27 @@ pub(super) struct Networks<'a> {
 impl<'a> Networks<'a> {
     pub(super) fn new(catalog: &'a Catalog) -> Self {
         let isolating = |network: &&Network| network.isolation != document::Isolation::Open;
-        let guarded = catalog.networks.values().filter(isolating).map(domain).collect();
-        Self { catalog, guarded, zones: zones(catalog), sets: sets(catalog) }
+        let guarded = catalog
+            .networks
+            .values()
+            .filter(isolating)
+            .map(domain)
+            .collect();
+        Self {
+            catalog,
+            guarded,
+            zones: zones(catalog),
+            sets: sets(catalog),
+        }
     }
 
     /// Whether ports of the network must be held to their MAC whatever their profile says:
     /// isolation rests on source MACs, so one liar in a broadcast domain voids it for all.
     pub(super) fn implies_mac_guard(&self, network: &str) -> bool {
-        self.catalog.networks.get(network).is_some_and(|network| {
-            network.mac_filter || self.guarded.contains(&domain(network))
-        })
+        self.catalog
+            .networks
+            .get(network)
+            .is_some_and(|network| network.mac_filter || self.guarded.contains(&domain(network)))
     }
 
     /// Whether a port of this network is safe without a profile of its own.
@@ -65,7 +76,11 @@ impl<'a> Networks<'a> {
                 ),
             },
         };
-        Some(Isolation { sources, reason, origin: network.origin.clone() })
+        Some(Isolation {
+            sources,
+            reason,
+            origin: network.origin.clone(),
+        })
     }
 
     pub(super) fn mac_set(&self, name: &str) -> Arc<MacSet> {
@@ -86,7 +101,11 @@ fn promiscuous(network: &str) -> String {
 }
 
 fn community(network: &str, name: &str) -> String {
-    format!("community-{}-{}", identity::word(network), identity::word(name))
+    format!(
+        "community-{}-{}",
+        identity::word(network),
+        identity::word(name)
+    )
 }
 
 /// What the port says of itself, unless the network's own lists name it.
@@ -96,11 +115,16 @@ pub(super) fn role(network: &Network, port: &Port) -> Role {
     }
     let mac = port.mac.to_string();
     let names = |member: &String| {
-        *member == port.name || Some(member) == port.vm.as_ref() || member.eq_ignore_ascii_case(&mac)
+        *member == port.name
+            || Some(member) == port.vm.as_ref()
+            || member.eq_ignore_ascii_case(&mac)
     };
     match &port.role {
         Role::Isolated => {
-            let listed = network.communities.iter().find(|(_, list)| list.iter().any(names));
+            let listed = network
+                .communities
+                .iter()
+                .find(|(_, list)| list.iter().any(names));
             listed.map_or(Role::Isolated, |(name, _)| Role::Community(name.clone()))
         }
         said => said.clone(),
@@ -115,8 +139,12 @@ fn sets(catalog: &Catalog) -> BTreeMap<String, Arc<MacSet>> {
         };
         let mut outside = network.promiscuous.union(&network.gateways).copied();
         add(promiscuous(&network.name), &mut outside);
-        let mut everybody =
-            network.promiscuous.iter().chain(&network.gateways).chain(&network.members).copied();
+        let mut everybody = network
+            .promiscuous
+            .iter()
+            .chain(&network.gateways)
+            .chain(&network.members)
+            .copied();
         add(members(&network.name), &mut everybody);
         for (name, list) in &network.communities {
             // Names of ports and VMs are found below, with the ports.
@@ -127,11 +155,16 @@ fn sets(catalog: &Catalog) -> BTreeMap<String, Arc<MacSet>> {
         }
         if let Some(prefix) = network.mac_prefix {
             let masked = (prefix.address, prefix_mask(prefix.length));
-            sets.entry(members(&network.name)).or_default().masked.push(masked);
+            sets.entry(members(&network.name))
+                .or_default()
+                .masked
+                .push(masked);
         }
     }
     for port in catalog.ports.values() {
-        let Some(network) = catalog.networks.get(&port.network) else { continue };
+        let Some(network) = catalog.networks.get(&port.network) else {
+            continue;
+        };
         let mut add = |name: String| {
             sets.entry(name).or_default().macs.insert(port.mac);
         };
@@ -142,7 +175,9 @@ fn sets(catalog: &Catalog) -> BTreeMap<String, Arc<MacSet>> {
             Role::Community(name) => add(community(&network.name, &name)),
         }
     }
-    sets.into_iter().map(|(name, set)| (name, Arc::new(set))).collect()
+    sets.into_iter()
+        .map(|(name, set)| (name, Arc::new(set)))
+        .collect()
 }
 
 fn prefix_mask(length: u8) -> MacAddress {

@@ -45,7 +45,9 @@ impl<'a> EffectiveProfile<'a> {
             collect(catalog, name, &mut parts)?;
         }
         let first = |side: fn(&Profile) -> Option<Verdict>, otherwise: Verdict| {
-            let said = parts.iter().find_map(|part| side(part).map(|verdict| (*part, verdict)));
+            let said = parts
+                .iter()
+                .find_map(|part| side(part).map(|verdict| (*part, verdict)));
             let (part, verdict) = match said {
                 Some((part, verdict)) => (Some(part), verdict),
                 None => (parts.first().copied(), otherwise),
@@ -58,28 +60,49 @@ impl<'a> EffectiveProfile<'a> {
             }
         };
         let open = parts.is_empty();
-        let mut guards: BTreeSet<Guard> =
-            parts.iter().flat_map(|part| part.guards.iter().copied()).collect();
+        let mut guards: BTreeSet<Guard> = parts
+            .iter()
+            .flat_map(|part| part.guards.iter().copied())
+            .collect();
         // An address means nothing on a port that may take any MAC.
-        if [Guard::Ipv4, Guard::Ipv6, Guard::Arp, Guard::Nd].iter().any(|guard| guards.contains(guard)) {
+        if [Guard::Ipv4, Guard::Ipv6, Guard::Arp, Guard::Nd]
+            .iter()
+            .any(|guard| guards.contains(guard))
+        {
             guards.insert(Guard::Mac);
         }
         let limit = |side: fn(&Limits) -> Option<crate::document::Rate>| {
             parts.iter().find_map(|part| side(&part.limits))
         };
         Ok(Self {
-            name: if open { "no-profile".to_owned() } else { names.join("-") },
-            versions: parts.iter().map(|part| format!("{}@{}", part.name, part.version)).collect(),
+            name: if open {
+                "no-profile".to_owned()
+            } else {
+                names.join("-")
+            },
+            versions: parts
+                .iter()
+                .map(|part| format!("{}@{}", part.name, part.version))
+                .collect(),
             guards,
             stateful: match parts.iter().find_map(|part| part.stateful) {
                 Some(stateful) => stateful,
                 None if open => Stateful::Off,
                 None => Stateful::default(),
             },
-            reject: parts.iter().find_map(|part| part.reject).unwrap_or_default(),
+            reject: parts
+                .iter()
+                .find_map(|part| part.reject)
+                .unwrap_or_default(),
             dhcp: parts.iter().find_map(|part| part.dhcp).unwrap_or(true),
-            tagged: parts.iter().flat_map(|part| part.tagged.iter().copied()).collect(),
-            ethertypes: parts.iter().flat_map(|part| part.ethertypes.iter().copied()).collect(),
+            tagged: parts
+                .iter()
+                .flat_map(|part| part.tagged.iter().copied())
+                .collect(),
+            ethertypes: parts
+                .iter()
+                .flat_map(|part| part.ethertypes.iter().copied())
+                .collect(),
             limits: Limits {
                 inward: limit(|limits| limits.inward),
                 outward: limit(|limits| limits.outward),
@@ -110,7 +133,10 @@ fn collect<'a>(
         return Ok(());
     }
     parts.push(profile);
-    profile.include.iter().try_for_each(|include| collect(catalog, include, parts))
+    profile
+        .include
+        .iter()
+        .try_for_each(|include| collect(catalog, include, parts))
 }
 
 /// The variables that a port's rules see: its own, then its profiles', then `MAC`, `IP`, `IPV4`
@@ -130,12 +156,18 @@ impl<'a> Variables<'a> {
         if let Some(values) = self.port.variables.get(name) {
             return Some(values.clone());
         }
-        if let Some(values) = self.profiles.parts.iter().find_map(|part| part.variables.get(name)) {
+        if let Some(values) = self
+            .profiles
+            .parts
+            .iter()
+            .find_map(|part| part.variables.get(name))
+        {
             return Some(values.clone());
         }
         let addresses = |keep: fn(&ipnet::IpNet) -> bool| {
             let kept = self.port.addresses.iter().filter(|address| keep(address));
-            kept.map(|net| FieldValue::Address(net.network(), last_address(net))).collect()
+            kept.map(|net| FieldValue::Address(net.network(), last_address(net)))
+                .collect()
         };
         match name {
             "MAC" => Some(vec![FieldValue::Mac {
@@ -158,7 +190,11 @@ impl<'a> Variables<'a> {
         }
         let from_profiles = |name: &str| {
             !self.port.variables.contains_key(name)
-                && self.profiles.parts.iter().any(|part| part.variables.contains_key(name))
+                && self
+                    .profiles
+                    .parts
+                    .iter()
+                    .any(|part| part.variables.contains_key(name))
         };
         Some(if used.iter().all(|name| from_profiles(name)) {
             format!("for-{}", identity::word(&self.profiles.name))
@@ -193,4 +229,3 @@ fn variables_of(rules: &[Rule]) -> BTreeSet<&str> {
     }
     names
 }
-

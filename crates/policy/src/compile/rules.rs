@@ -29,7 +29,11 @@ pub(super) enum RuleError {
     #[error("neither the port nor its profiles define ${0}")]
     UndefinedVariable(String),
     #[error("${variable} holds {value}, which {place} cannot be compared with")]
-    WrongKind { variable: String, value: String, place: String },
+    WrongKind {
+        variable: String,
+        value: String,
+        place: String,
+    },
     #[error("no service is called {0}")]
     UnknownService(String),
 }
@@ -118,7 +122,11 @@ impl Context<'_> {
                 let mut conditions = term.conditions.clone();
                 conditions.extend(with.iter().cloned());
                 conditions.extend(peer.iter().cloned());
-                all.push(Alternative { conditions, names: term.names, packets: term.packets });
+                all.push(Alternative {
+                    conditions,
+                    names: term.names,
+                    packets: term.packets,
+                });
             }
         }
         Ok(all)
@@ -171,14 +179,22 @@ impl Context<'_> {
                 Peer::Vm(name) => SetName::Vm(name.clone()),
             };
             let values = Values::AddressSet(set.name());
-            found.push(Some(Condition { field, negated: false, values }));
+            found.push(Some(Condition {
+                field,
+                negated: false,
+                values,
+            }));
             if !self.sets.contains(&set) {
                 self.sets.push(set);
             }
         }
         if any_listed {
             let values = Values::Addresses(listed.finish());
-            found.push(Some(Condition { field, negated: false, values }));
+            found.push(Some(Condition {
+                field,
+                negated: false,
+                values,
+            }));
         }
         Ok(found)
     }
@@ -195,7 +211,9 @@ impl Context<'_> {
     }
 
     fn variable(&self, name: &str) -> Result<Vec<FieldValue>, RuleError> {
-        self.variables.get(name).ok_or_else(|| RuleError::UndefinedVariable(name.to_owned()))
+        self.variables
+            .get(name)
+            .ok_or_else(|| RuleError::UndefinedVariable(name.to_owned()))
     }
 
     fn field(&self, matched: &FieldMatch) -> Result<Condition, RuleError> {
@@ -223,7 +241,11 @@ impl Context<'_> {
     /// `depth` ends services that name each other, which the language refuses anyway.
     fn term(&self, term: &Term, into: &mut Vec<Alternative>, depth: u8) -> Result<(), RuleError> {
         match term {
-            Term::Protocol { protocol, ports, icmp } => {
+            Term::Protocol {
+                protocol,
+                ports,
+                icmp,
+            } => {
                 // A type with a code is a pair of conditions and so an alternative of its own;
                 // types with any code share one.
                 let (coded, plain): (Vec<IcmpMatch>, Vec<IcmpMatch>) =
@@ -246,7 +268,9 @@ impl Context<'_> {
                 if depth > 8 {
                     return Err(RuleError::UnknownService(name.clone()));
                 }
-                terms.iter().try_for_each(|term| self.term(term, into, depth + 1))
+                terms
+                    .iter()
+                    .try_for_each(|term| self.term(term, into, depth + 1))
             }
         }
     }
@@ -262,7 +286,9 @@ fn wrong_kind(variable: &str, value: &FieldValue, place: &str) -> RuleError {
 
 fn fits(field: Field, value: &FieldValue) -> bool {
     match (field.kind(), value) {
-        (FieldKind::Number(most), FieldValue::Number(first, last)) => first <= last && *last <= most,
+        (FieldKind::Number(most), FieldValue::Number(first, last)) => {
+            first <= last && *last <= most
+        }
         (FieldKind::Mac, FieldValue::Mac { .. })
         | (FieldKind::Address, FieldValue::Address(..))
         | (FieldKind::Flags, FieldValue::Flags { .. }) => true,
@@ -312,21 +338,41 @@ fn typed(field: Field, values: &[FieldValue]) -> Values {
 }
 
 fn numbers(field: Field, intervals: Intervals<u64>) -> Condition {
-    Condition { field, negated: false, values: Values::Numbers(intervals) }
+    Condition {
+        field,
+        negated: false,
+        values: Values::Numbers(intervals),
+    }
 }
 
 fn whole_protocol(protocol: Protocol) -> Alternative {
     protocol_alternative(protocol, &[], &[])
 }
 
-fn protocol_alternative(protocol: Protocol, ports: &[PortRange], icmp: &[IcmpMatch]) -> Alternative {
-    let everything = Classes { arp: true, nd: true, dhcp: true, other: true };
-    let other = Classes { other: true, ..Classes::default() };
+fn protocol_alternative(
+    protocol: Protocol,
+    ports: &[PortRange],
+    icmp: &[IcmpMatch],
+) -> Alternative {
+    let everything = Classes {
+        arp: true,
+        nd: true,
+        dhcp: true,
+        other: true,
+    };
+    let other = Classes {
+        other: true,
+        ..Classes::default()
+    };
     let ether_type = |value| numbers(Field::EtherType, Intervals::single(value));
     let (mut conditions, mut names, packets) = match protocol {
         Protocol::Ip => {
             let both = [(IPV4, IPV4), (IPV6, IPV6)].into_iter().collect();
-            (vec![numbers(Field::EtherType, both)], Classes::default(), true)
+            (
+                vec![numbers(Field::EtherType, both)],
+                Classes::default(),
+                true,
+            )
         }
         Protocol::Ipv4 => (vec![ether_type(IPV4)], Classes::default(), true),
         Protocol::Ipv6 => (vec![ether_type(IPV6)], Classes::default(), true),
@@ -336,34 +382,66 @@ fn protocol_alternative(protocol: Protocol, ports: &[PortRange], icmp: &[IcmpMat
                 58 => vec![ether_type(IPV6)],
                 _ => Vec::new(),
             };
-            conditions.push(numbers(Field::IpProtocol, Intervals::single(u64::from(number))));
+            conditions.push(numbers(
+                Field::IpProtocol,
+                Intervals::single(u64::from(number)),
+            ));
             (conditions, Classes::default(), true)
         }
         Protocol::Ether => (Vec::new(), everything, true),
-        Protocol::Vlan => (vec![numbers(Field::VlanId, Intervals::range(0, 4095))], everything, true),
-        Protocol::Arp => {
-            (vec![ether_type(0x0806)], Classes { arp: true, ..Classes::default() }, false)
-        }
+        Protocol::Vlan => (
+            vec![numbers(Field::VlanId, Intervals::range(0, 4095))],
+            everything,
+            true,
+        ),
+        Protocol::Arp => (
+            vec![ether_type(0x0806)],
+            Classes {
+                arp: true,
+                ..Classes::default()
+            },
+            false,
+        ),
         Protocol::Rarp => (vec![ether_type(0x8035)], other, false),
         // BPDUs always have a type, so naming the field says "is a BPDU".
-        Protocol::Stp => (vec![numbers(Field::StpType, Intervals::range(0, 255))], other, false),
+        Protocol::Stp => (
+            vec![numbers(Field::StpType, Intervals::range(0, 255))],
+            other,
+            false,
+        ),
     };
     if !ports.is_empty() {
-        let set: Intervals<u64> =
-            ports.iter().map(|range| (u64::from(range.first), u64::from(range.last))).collect();
+        let set: Intervals<u64> = ports
+            .iter()
+            .map(|range| (u64::from(range.first), u64::from(range.last)))
+            .collect();
         let dhcp: Intervals<u64> = [(67, 68), (546, 547)].into_iter().collect();
         names.dhcp |= protocol == Protocol::UDP && dhcp.covers(&set);
         conditions.push(numbers(Field::DestinationPort, set));
     }
     if !icmp.is_empty() {
-        let kinds: Intervals<u64> =
-            icmp.iter().map(|one| (u64::from(one.kind), u64::from(one.kind))).collect();
+        let kinds: Intervals<u64> = icmp
+            .iter()
+            .map(|one| (u64::from(one.kind), u64::from(one.kind)))
+            .collect();
         let discovery: Intervals<u64> = [(130, 137), (143, 143)].into_iter().collect();
         names.nd |= protocol == Protocol::ICMPV6 && discovery.covers(&kinds);
         conditions.push(numbers(Field::IcmpType, kinds));
-        if let [IcmpMatch { code: Some(code), .. }] = icmp {
-            conditions.push(numbers(Field::IcmpCode, Intervals::single(u64::from(*code))));
+        if let [
+            IcmpMatch {
+                code: Some(code), ..
+            },
+        ] = icmp
+        {
+            conditions.push(numbers(
+                Field::IcmpCode,
+                Intervals::single(u64::from(*code)),
+            ));
         }
     }
-    Alternative { conditions, names, packets }
+    Alternative {
+        conditions,
+        names,
+        packets,
+    }
 }

@@ -23,7 +23,9 @@ pub(super) fn matches(program: &HostProgram, rule: &CompiledRule, frame: &Frame<
         Verdict::Drop | Verdict::Reject => Truth::Unknown,
     };
     rule.alternatives.iter().any(|conditions| {
-        conditions.iter().all(|condition| truth(program, condition, frame) >= needed)
+        conditions
+            .iter()
+            .all(|condition| truth(program, condition, frame) >= needed)
     })
 }
 
@@ -43,20 +45,25 @@ fn truth(program: &HostProgram, condition: &Condition, frame: &Frame<'_>) -> Tru
         (Reading::Absent, _) => return Truth::False,
         (Reading::Unknown, _) => return Truth::Unknown,
         (Reading::Number(number), Values::Numbers(set)) => set.contains(number),
-        (Reading::Number(number), Values::Flags(flags)) => {
-            flags.iter().any(|(mask, set)| number & u64::from(*mask) == u64::from(*set))
-        }
-        (Reading::Mac(mac), Values::Macs(list)) => {
-            list.iter().any(|(value, mask)| masked(mac, *mask) == masked(*value, *mask))
-        }
+        (Reading::Number(number), Values::Flags(flags)) => flags
+            .iter()
+            .any(|(mask, set)| number & u64::from(*mask) == u64::from(*set)),
+        (Reading::Mac(mac), Values::Macs(list)) => list
+            .iter()
+            .any(|(value, mask)| masked(mac, *mask) == masked(*value, *mask)),
         (reading, Values::Addresses(set)) => contains(set, &reading),
-        (reading, Values::AddressSet(name)) => {
-            program.address_sets.get(name).is_some_and(|set| contains(set, &reading))
-        }
+        (reading, Values::AddressSet(name)) => program
+            .address_sets
+            .get(name)
+            .is_some_and(|set| contains(set, &reading)),
         // The language pairs fields with values of their kind.
         _ => return Truth::False,
     };
-    if held != condition.negated { Truth::True } else { Truth::False }
+    if held != condition.negated {
+        Truth::True
+    } else {
+        Truth::False
+    }
 }
 
 fn contains(set: &AddressSet, reading: &Reading) -> bool {
@@ -74,8 +81,12 @@ fn read(field: Field, frame: &Frame<'_>) -> Reading {
         Field::EtherType => Reading::Number(u64::from(frame.protocol)),
         Field::VlanId => number(frame.tag.map(|tag| u64::from(tag.vid()))),
         Field::VlanPriority => number(frame.tag.map(|tag| u64::from(tag.pcp()))),
-        Field::ArpHardwareType => number(arp(frame).and_then(|arp| arp.hardware_type.map(u64::from))),
-        Field::ArpProtocolType => number(arp(frame).and_then(|arp| arp.protocol_type.map(u64::from))),
+        Field::ArpHardwareType => {
+            number(arp(frame).and_then(|arp| arp.hardware_type.map(u64::from)))
+        }
+        Field::ArpProtocolType => {
+            number(arp(frame).and_then(|arp| arp.protocol_type.map(u64::from)))
+        }
         Field::ArpOperation => number(arp(frame).and_then(|arp| arp.operation.map(u64::from))),
         Field::ArpSenderMac => mac(arp(frame).and_then(|arp| arp.sender_mac)),
         Field::ArpTargetMac => mac(arp(frame).and_then(|arp| arp.target_mac)),
@@ -97,9 +108,11 @@ fn read(field: Field, frame: &Frame<'_>) -> Reading {
             Network::Ipv6(ip) => Reading::Number(u64::from(ip.dscp)),
             _ => Reading::Absent,
         },
-        Field::SourcePort | Field::DestinationPort | Field::IcmpType | Field::IcmpCode | Field::TcpFlags => {
-            transport(field, frame)
-        }
+        Field::SourcePort
+        | Field::DestinationPort
+        | Field::IcmpType
+        | Field::IcmpCode
+        | Field::TcpFlags => transport(field, frame),
         Field::StpType
         | Field::StpFlags
         | Field::StpRootPriority
@@ -116,7 +129,9 @@ fn read(field: Field, frame: &Frame<'_>) -> Reading {
 }
 
 fn transport(field: Field, frame: &Frame<'_>) -> Reading {
-    let Some(transport) = frame.transport() else { return Reading::Absent };
+    let Some(transport) = frame.transport() else {
+        return Reading::Absent;
+    };
     let ipv4 = matches!(frame.network, Network::Ipv4(_));
     let icmp = match transport.protocol() {
         ip_protocol::ICMP => ipv4,
@@ -175,22 +190,28 @@ fn stp(field: Field, frame: &Frame<'_>) -> Reading {
     match bytes {
         None => Reading::Absent,
         Some([a, b, c, d, e, f]) => Reading::Mac(MacAddress([*a, *b, *c, *d, *e, *f])),
-        Some(bytes) => {
-            Reading::Number(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
-        }
+        Some(bytes) => Reading::Number(
+            bytes
+                .iter()
+                .fold(0, |value, byte| value << 8 | u64::from(*byte)),
+        ),
     }
 }
 
 /// A later fragment whose first fragment header says that it is a first one: a switch that looks
 /// at the first header reads ports where there are none. Nobody sends such packets honestly.
 pub(super) fn hides_fragment(frame: &Frame<'_>) -> bool {
-    let Network::Ipv6(ip) = &frame.network else { return false };
+    let Network::Ipv6(ip) = &frame.network else {
+        return false;
+    };
     if frame::minimal_header(ip.protocol) == 0 {
         return false;
     }
     let (mut next, mut offset) = (ip.next_header, 40);
     while next != ip_protocol::FRAGMENT {
-        let Some([following, length]) = frame.network_bytes(offset, 2) else { return false };
+        let Some([following, length]) = frame.network_bytes(offset, 2) else {
+            return false;
+        };
         next = *following;
         offset += (usize::from(*length) + 1) * 8;
     }
@@ -218,7 +239,10 @@ fn ipv4(value: Option<std::net::Ipv4Addr>) -> Reading {
 
 fn masked(mac: MacAddress, mask: MacAddress) -> [u8; 6] {
     let mut bytes = mac.0;
-    bytes.iter_mut().zip(mask.0).for_each(|(byte, mask)| *byte &= mask);
+    bytes
+        .iter_mut()
+        .zip(mask.0)
+        .for_each(|(byte, mask)| *byte &= mask);
     bytes
 }
 
@@ -226,6 +250,9 @@ impl MacSet {
     /// Whether isolation lets this source through.
     pub fn contains(&self, mac: MacAddress) -> bool {
         self.macs.contains(&mac)
-            || self.masked.iter().any(|(value, mask)| masked(mac, *mask) == masked(*value, *mask))
+            || self
+                .masked
+                .iter()
+                .any(|(value, mask)| masked(mac, *mask) == masked(*value, *mask))
     }
 }

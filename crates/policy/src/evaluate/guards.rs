@@ -14,10 +14,17 @@ use crate::program::{Behaviour, PortProgram};
 type Refused = (Guard, String);
 
 /// Whether the port may send this frame, as far as its guards go.
-pub(super) fn check(port: &PortProgram, behaviour: &Behaviour, frame: &Frame<'_>) -> Result<(), Refused> {
+pub(super) fn check(
+    port: &PortProgram,
+    behaviour: &Behaviour,
+    frame: &Frame<'_>,
+) -> Result<(), Refused> {
     let on = |guard| behaviour.guards.contains(&guard);
     if on(Guard::Mac) && frame.source != port.mac {
-        return Err((Guard::Mac, format!("source MAC {} is not the port's {}", frame.source, port.mac)));
+        return Err((
+            Guard::Mac,
+            format!("source MAC {} is not the port's {}", frame.source, port.mac),
+        ));
     }
     match &frame.network {
         Network::Arp(arp) if on(Guard::Arp) => check_arp(port, arp),
@@ -25,15 +32,25 @@ pub(super) fn check(port: &PortProgram, behaviour: &Behaviour, frame: &Frame<'_>
             if on(Guard::Ipv4) {
                 check_ipv4(port, ip)?;
             }
-            let server = ip.protocol == ip_protocol::UDP && ip.transport.destination_port() == Some(68);
-            refuse(on(Guard::NoDhcpServer) && server, Guard::NoDhcpServer, "it speaks to a DHCP client")
+            let server =
+                ip.protocol == ip_protocol::UDP && ip.transport.destination_port() == Some(68);
+            refuse(
+                on(Guard::NoDhcpServer) && server,
+                Guard::NoDhcpServer,
+                "it speaks to a DHCP client",
+            )
         }
         Network::Ipv6(ip) => {
             if on(Guard::Ipv6) {
                 check_ipv6(port, ip)?;
             }
-            let server = ip.protocol == ip_protocol::UDP && ip.transport.destination_port() == Some(546);
-            refuse(on(Guard::NoDhcpServer) && server, Guard::NoDhcpServer, "it speaks to a DHCPv6 client")?;
+            let server =
+                ip.protocol == ip_protocol::UDP && ip.transport.destination_port() == Some(546);
+            refuse(
+                on(Guard::NoDhcpServer) && server,
+                Guard::NoDhcpServer,
+                "it speaks to a DHCPv6 client",
+            )?;
             let kind = ip.transport.icmpv6().map(|(kind, _)| kind);
             refuse(
                 on(Guard::NoRouterAdvertisement) && matches!(kind, Some(134 | 137)),
@@ -58,21 +75,31 @@ pub(super) fn summary(behaviour: &Behaviour) -> String {
 }
 
 fn refuse(when: bool, guard: Guard, reason: &str) -> Result<(), Refused> {
-    if when { Err((guard, reason.to_owned())) } else { Ok(()) }
+    if when {
+        Err((guard, reason.to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 fn check_arp(port: &PortProgram, arp: &Arp) -> Result<(), Refused> {
     let (mac, ip) = (arp.sender_mac, arp.sender_ip);
     if mac != Some(port.mac) {
         let mac = mac.map_or_else(|| "missing".to_owned(), |mac| mac.to_string());
-        return Err((Guard::Arp, format!("ARP sender MAC {mac} is not the port's {}", port.mac)));
+        return Err((
+            Guard::Arp,
+            format!("ARP sender MAC {mac} is not the port's {}", port.mac),
+        ));
     }
     // 0.0.0.0 is an address probe, RFC 5227 section 2.1.1.
     if ip.is_some_and(|ip| ip == Ipv4Addr::UNSPECIFIED || port.ipv4.contains(ip)) {
         return Ok(());
     }
     let ip = ip.map_or_else(|| "missing".to_owned(), |ip| ip.to_string());
-    Err((Guard::Arp, format!("ARP sender address {ip} is not one of the port's")))
+    Err((
+        Guard::Arp,
+        format!("ARP sender address {ip} is not one of the port's"),
+    ))
 }
 
 fn check_ipv4(port: &PortProgram, ip: &Ipv4<'_>) -> Result<(), Refused> {
@@ -84,7 +111,14 @@ fn check_ipv4(port: &PortProgram, ip: &Ipv4<'_>) -> Result<(), Refused> {
         && ip.protocol == ip_protocol::UDP
         && ip.transport.source_port() == Some(68)
         && ip.transport.destination_port() == Some(67);
-    if asks { Ok(()) } else { Err((Guard::Ipv4, format!("source {} is not one of the port's", ip.source))) }
+    if asks {
+        Ok(())
+    } else {
+        Err((
+            Guard::Ipv4,
+            format!("source {} is not one of the port's", ip.source),
+        ))
+    }
 }
 
 fn check_ipv6(port: &PortProgram, ip: &Ipv6<'_>) -> Result<(), Refused> {
@@ -95,7 +129,14 @@ fn check_ipv6(port: &PortProgram, ip: &Ipv6<'_>) -> Result<(), Refused> {
     // (RFC 4861 section 4.1) and the group it joins (RFC 3590) come from no address.
     let joins = ip.source == Ipv6Addr::UNSPECIFIED
         && matches!(ip.transport.icmpv6(), Some((131..=133 | 135 | 143, _)));
-    if joins { Ok(()) } else { Err((Guard::Ipv6, format!("source {} is not one of the port's", ip.source))) }
+    if joins {
+        Ok(())
+    } else {
+        Err((
+            Guard::Ipv6,
+            format!("source {} is not one of the port's", ip.source),
+        ))
+    }
 }
 
 /// Messages are read where they have just one layout, so that no option can hide behind another:
@@ -103,20 +144,27 @@ fn check_ipv6(port: &PortProgram, ip: &Ipv6<'_>) -> Result<(), Refused> {
 fn check_discovery(port: &PortProgram, ip: &Ipv6<'_>, kind: Option<u8>) -> Result<(), Refused> {
     let Some(kind @ (133 | 135..=136)) = kind else {
         return match kind {
-            Some(134 | 137) if ip.next_header != ip_protocol::ICMPV6 => {
-                Err((Guard::Nd, "neighbour discovery behind extension headers".to_owned()))
-            }
+            Some(134 | 137) if ip.next_header != ip_protocol::ICMPV6 => Err((
+                Guard::Nd,
+                "neighbour discovery behind extension headers".to_owned(),
+            )),
             _ => Ok(()),
         };
     };
     if ip.next_header != ip_protocol::ICMPV6 {
-        return Err((Guard::Nd, "neighbour discovery behind extension headers".to_owned()));
+        return Err((
+            Guard::Nd,
+            "neighbour discovery behind extension headers".to_owned(),
+        ));
     }
     if kind == 136 {
         match ip.transport.nd_target() {
             Some(target) if port.ipv6.contains(target) => {}
             Some(target) => {
-                return Err((Guard::Nd, format!("it advertises {target}, which is not the port's")));
+                return Err((
+                    Guard::Nd,
+                    format!("it advertises {target}, which is not the port's"),
+                ));
             }
             None => return Err((Guard::Nd, "an advertisement cut short".to_owned())),
         }

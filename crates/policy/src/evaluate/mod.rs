@@ -17,7 +17,8 @@ pub use trace::{Decider, Evaluation, Step};
 
 use crate::document::Stateful;
 use crate::program::{
-    Behaviour, Classes, CompiledRule, ConnectionState, Direction, HostProgram, PortProgram, RuleList,
+    Behaviour, Classes, CompiledRule, ConnectionState, Direction, HostProgram, PortProgram,
+    RuleList,
 };
 use crate::rule::Verdict;
 use trace::Trace;
@@ -36,17 +37,33 @@ pub fn evaluate(
 ) -> Evaluation {
     let mut trace = Trace::default();
     let Some(port) = program.ports.get(port) else {
-        return trace.drop(Decider::Quarantine, "the port is not admitted: it is in quarantine");
+        return trace.drop(
+            Decider::Quarantine,
+            "the port is not admitted: it is in quarantine",
+        );
     };
     let Some(behaviour) = program.behaviours.get(&port.behaviour) else {
-        return trace.drop(Decider::Quarantine, "the port has no behaviour: it is in quarantine");
+        return trace.drop(
+            Decider::Quarantine,
+            "the port has no behaviour: it is in quarantine",
+        );
     };
-    trace.pass("admission", format!("port {} on {}", port.name, port.device));
+    trace.pass(
+        "admission",
+        format!("port {} on {}", port.name, port.device),
+    );
     let frame = match Frame::parse(frame) {
         Ok(frame) => frame,
         Err(error) => return trace.drop(Decider::Malformed, error.to_string()),
     };
-    let decision = Decision { program, port, behaviour, direction, frame: &frame, state };
+    let decision = Decision {
+        program,
+        port,
+        behaviour,
+        direction,
+        frame: &frame,
+        state,
+    };
     decision.run(trace)
 }
 
@@ -86,10 +103,16 @@ impl Decision<'_> {
                 if let Some(refusal) = self.isolated() {
                     return trace.drop(Decider::Isolation, refusal);
                 }
-                trace.pass("isolation", match &self.behaviour.isolation {
-                    None => "the network is open".to_owned(),
-                    Some(isolation) => format!("{} may reach what is {}", self.frame.source, isolation.reason),
-                });
+                trace.pass(
+                    "isolation",
+                    match &self.behaviour.isolation {
+                        None => "the network is open".to_owned(),
+                        Some(isolation) => format!(
+                            "{} may reach what is {}",
+                            self.frame.source, isolation.reason
+                        ),
+                    },
+                );
             }
         }
         let class = self.class();
@@ -104,7 +127,10 @@ impl Decision<'_> {
         let frame = self.frame;
         if let Some(tag) = frame.tag {
             if tag.protocol != ether_type::VLAN || is_tag(frame.protocol) {
-                return Some((Decider::Tagged, "service tags and second tags never pass".to_owned()));
+                return Some((
+                    Decider::Tagged,
+                    "service tags and second tags never pass".to_owned(),
+                ));
             }
             if !self.behaviour.tagged.contains(tag.vid()) {
                 let reason = format!("VLAN {} is not among the profile's `tagged`", tag.vid());
@@ -112,19 +138,23 @@ impl Decision<'_> {
             }
         }
         match &frame.network {
-            Network::Malformed { .. } => {
-                Some((Decider::Malformed, "the IP header does not fit the frame".to_owned()))
-            }
-            Network::Arp(arp) if !arp.is_ethernet_ipv4() => {
-                Some((Decider::Malformed, "not ARP for IPv4 on Ethernet, or cut short".to_owned()))
-            }
+            Network::Malformed { .. } => Some((
+                Decider::Malformed,
+                "the IP header does not fit the frame".to_owned(),
+            )),
+            Network::Arp(arp) if !arp.is_ethernet_ipv4() => Some((
+                Decider::Malformed,
+                "not ARP for IPv4 on Ethernet, or cut short".to_owned(),
+            )),
             network => match network.transport()?.readability() {
-                Readability::Short => {
-                    Some((Decider::Malformed, "the transport header is cut short".to_owned()))
-                }
-                Readability::LaterFragment if conditions::hides_fragment(frame) => {
-                    Some((Decider::Malformed, "a second fragment header hides what it is".to_owned()))
-                }
+                Readability::Short => Some((
+                    Decider::Malformed,
+                    "the transport header is cut short".to_owned(),
+                )),
+                Readability::LaterFragment if conditions::hides_fragment(frame) => Some((
+                    Decider::Malformed,
+                    "a second fragment header hides what it is".to_owned(),
+                )),
                 Readability::LaterFragment | Readability::Readable => None,
             },
         }
@@ -133,11 +163,17 @@ impl Decision<'_> {
     fn isolated(&self) -> Option<String> {
         let isolation = self.behaviour.isolation.as_ref()?;
         let source = self.frame.source;
-        let sets = isolation.sources.iter().filter_map(|name| self.program.mac_sets.get(name));
+        let sets = isolation
+            .sources
+            .iter()
+            .filter_map(|name| self.program.mac_sets.get(name));
         if sets.into_iter().any(|set| set.contains(source)) {
             return None;
         }
-        Some(format!("the port is {}, which {source} may not reach", isolation.reason))
+        Some(format!(
+            "the port is {}, which {source} may not reach",
+            isolation.reason
+        ))
     }
 
     fn class(&self) -> Class {
@@ -155,7 +191,9 @@ impl Decision<'_> {
     }
 
     fn is_dhcp_client(&self, client: u16, server: u16) -> bool {
-        let Some(transport) = self.frame.transport() else { return false };
+        let Some(transport) = self.frame.transport() else {
+            return false;
+        };
         let (source, destination) = match self.direction {
             Direction::Out => (client, server),
             Direction::In => (server, client),
@@ -172,7 +210,11 @@ impl Decision<'_> {
     }
 
     fn rules(&self, class: Class, trace: &mut Trace) -> Option<Evaluation> {
-        let lists = self.behaviour.lists.iter().filter_map(|name| self.program.lists.get(name));
+        let lists = self
+            .behaviour
+            .lists
+            .iter()
+            .filter_map(|name| self.program.lists.get(name));
         for list in lists {
             let rules = match self.direction {
                 Direction::In => &list.inward,
@@ -186,14 +228,22 @@ impl Decision<'_> {
                 }
             }
             if considered > 0 {
-                trace.pass("rules", format!("{}: none of {considered} matches", list.title));
+                trace.pass(
+                    "rules",
+                    format!("{}: none of {considered} matches", list.title),
+                );
             }
         }
         None
     }
 
     fn considers(&self, class: Class, rule: &CompiledRule) -> bool {
-        let Classes { arp, nd, dhcp, other } = rule.names;
+        let Classes {
+            arp,
+            nd,
+            dhcp,
+            other,
+        } = rule.names;
         match class {
             Class::Arp => arp,
             Class::NeighborDiscovery => nd,
@@ -207,7 +257,10 @@ impl Decision<'_> {
     }
 
     fn decided(&self, list: &RuleList, rule: &CompiledRule, trace: &mut Trace) -> Evaluation {
-        let decider = Decider::Rule { list: list.title.clone(), id: rule.id.clone() };
+        let decider = Decider::Rule {
+            list: list.title.clone(),
+            id: rule.id.clone(),
+        };
         let step = Step {
             stage: "rules",
             text: format!("{}: {}", list.title, rule.text),
@@ -218,24 +271,41 @@ impl Decision<'_> {
 
     fn undecided(&self, class: Class, mut trace: Trace) -> Evaluation {
         match class {
-            Class::Arp => trace.accept(Decider::Class("arp"), "ARP follows guards and isolation alone"),
-            Class::NeighborDiscovery => {
-                trace.accept(Decider::Class("nd"), "neighbour discovery follows guards and isolation alone")
+            Class::Arp => trace.accept(
+                Decider::Class("arp"),
+                "ARP follows guards and isolation alone",
+            ),
+            Class::NeighborDiscovery => trace.accept(
+                Decider::Class("nd"),
+                "neighbour discovery follows guards and isolation alone",
+            ),
+            Class::Dhcp => {
+                trace.accept(Decider::Class("dhcp"), "a DHCP client works without a rule")
             }
-            Class::Dhcp => trace.accept(Decider::Class("dhcp"), "a DHCP client works without a rule"),
-            Class::Other if self.behaviour.ethertypes.contains(&self.frame.protocol) => {
-                trace.accept(Decider::Class("ethertype"), "the profile lists this ethertype")
-            }
+            Class::Other if self.behaviour.ethertypes.contains(&self.frame.protocol) => trace
+                .accept(
+                    Decider::Class("ethertype"),
+                    "the profile lists this ethertype",
+                ),
             Class::Other => {
-                let reason = format!("ethertype 0x{:04x} is not among the profile's", self.frame.protocol);
+                let reason = format!(
+                    "ethertype 0x{:04x} is not among the profile's",
+                    self.frame.protocol
+                );
                 trace.drop(Decider::EtherType, reason)
             }
-            Class::Packet if self.tracked() && self.state != ConnectionState::New => match self.state {
-                ConnectionState::Invalid => {
-                    trace.drop(Decider::Connection, "it fits no connection that the tracker knows")
+            Class::Packet if self.tracked() && self.state != ConnectionState::New => {
+                match self.state {
+                    ConnectionState::Invalid => trace.drop(
+                        Decider::Connection,
+                        "it fits no connection that the tracker knows",
+                    ),
+                    _ => trace.accept(
+                        Decider::Connection,
+                        "it belongs to a connection that was accepted",
+                    ),
                 }
-                _ => trace.accept(Decider::Connection, "it belongs to a connection that was accepted"),
-            },
+            }
             Class::Packet => {
                 let default = match self.direction {
                     Direction::In => &self.behaviour.default_in,
@@ -249,7 +319,14 @@ impl Decision<'_> {
                     text: "the profile's default".to_owned(),
                     origin: Some(default.origin.clone()),
                 };
-                trace.decide(Decider::Default { id: default.id.clone() }, default.verdict, default.audit, step)
+                trace.decide(
+                    Decider::Default {
+                        id: default.id.clone(),
+                    },
+                    default.verdict,
+                    default.audit,
+                    step,
+                )
             }
         }
     }

@@ -53,8 +53,13 @@ pub enum Decider {
     EtherType,
     /// The state of its connection.
     Connection,
-    Rule { list: String, id: String },
-    Default { id: String },
+    Rule {
+        list: String,
+        id: String,
+    },
+    Default {
+        id: String,
+    },
 }
 
 impl fmt::Display for Decider {
@@ -79,7 +84,11 @@ pub(super) struct Trace(Vec<Step>);
 
 impl Trace {
     pub(super) fn pass(&mut self, stage: &'static str, text: String) {
-        self.0.push(Step { stage, text, origin: None });
+        self.0.push(Step {
+            stage,
+            text,
+            origin: None,
+        });
     }
 
     pub(super) fn accept(self, decider: Decider, reason: impl Into<String>) -> Evaluation {
@@ -101,7 +110,16 @@ impl Trace {
             Decider::Rule { .. } => "rules",
             Decider::Default { .. } => "default",
         };
-        self.decide(decider, verdict, false, Step { stage, text, origin: None })
+        self.decide(
+            decider,
+            verdict,
+            false,
+            Step {
+                stage,
+                text,
+                origin: None,
+            },
+        )
     }
 
     pub(super) fn decide(
@@ -113,6 +131,11 @@ impl Trace {
     ) -> Evaluation {
         self.0.push(step);
         let audited = (audit && verdict != Verdict::Accept).then_some(verdict);
-        Evaluation { verdict: effective(verdict, audit), audited, decider, steps: self.0 }
+        Evaluation {
+            verdict: effective(verdict, audit),
+            audited,
+            decider,
+            steps: self.0,
+        }
     }
 }
