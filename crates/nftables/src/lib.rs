@@ -5,7 +5,6 @@
 //! difference between what is and what should be is a comparison of values. [`Batch`] turns changes into bytes
 //! and knows which byte came from which change. [`Connection`] sends a batch and reads tables back, [`Monitor`]
 //! tells what others change, [`nflog`] what rules log, [`probe`] what this kernel can do.
-
 //!
 //! ```no_run
 //! use nftables::{
