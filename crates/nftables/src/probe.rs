@@ -1,0 +1,67 @@
+//! Finding out what this kernel can do, by trying. Leaves nothing behind: every attempt is aborted.
+
+use crate::batch::{Batch, Place};
+use crate::connection::{CommitError, Connection};
+use crate::expression::Expression;
+use crate::table::{Chain, Family, Hook, HookPoint, Policy, Rule, Table, TableId};
+
+/// Why it could not be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The attempt failed for a reason other than what was tried.
+    #[error("cannot try what this kernel supports: {0}")]
+    Commit(#[from] CommitError),
+    /// The kernel lets no process make a base chain at that hook.
+    #[error("cannot try what this kernel supports: it offers no chain at that hook: {0}")]
+    Chain(String),
+}
+
+const TABLE: &str = "moat-probe";
+const CHAIN: &str = "probe";
+/// Messages of the batch: table, chain, rule, and one that always fails.
+const RULE_MESSAGE: usize = 2;
+
+/// Whether the kernel accepts a rule of these expressions in a chain at that hook. The chain exists only within a
+/// batch whose last change is impossible, so no packet ever meets it. Sets that the expressions name do not exist
+/// there: a lookup is never accepted.
+///
+/// # Errors
+/// See [`ProbeError`].
+pub fn accepts(
+    connection: &mut Connection,
+    family: Family,
+    point: HookPoint,
+    priority: i32,
+    expressions: &[Expression],
+) -> Result<bool, ProbeError> {
+    let table = TableId::new(family, TABLE);
+    let hook = Hook::filter(point, priority, Policy::Accept);
+    let mut batch = Batch::new(None);
+    batch.ensure_table(&Table::new(table.clone()));
+    batch.add_chain(&table, &Chain::base(CHAIN, hook));
+    batch.add_rule(&table, &Rule::new(CHAIN, expressions.to_vec()), Place::Last);
+    batch.delete_chain(&table, "no such chain");
+    match connection.commit(&batch) {
+        Err(CommitError::Refused(refusals)) => {
+            let earlier = refusals.iter().find(|refusal| {
+                refusal
+                    .message
+                    .is_some_and(|message| message < RULE_MESSAGE)
+            });
+            if let Some(refusal) = earlier {
+                return Err(ProbeError::Chain(refusal.to_string()));
+            }
+            Ok(!refusals
+                .iter()
+                .any(|refusal| refusal.message == Some(RULE_MESSAGE)))
+        }
+        Err(error) => Err(error.into()),
+        // The impossible was done. Take back what it left.
+        Ok(()) => {
+            let mut cleanup = Batch::new(None);
+            cleanup.delete_table(&table);
+            connection.commit(&cleanup)?;
+            Ok(true)
+        }
+    }
+}
