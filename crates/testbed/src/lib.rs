@@ -1,1 +1,24 @@
-//! For tests only: namespaces, raw frames, throw-away bridges and guests.
+//! For tests, the demo and benchmarks only: namespaces, raw frames, throw-away bridges, machines and guests.
+//! Knows Linux networking and QEMU; knows nothing of policies or of any datapath.
+//!
+//! A test usually starts with a [`Switch`], plugs ports into it, opens a [`RawPort`] at the virtual machine's end of
+//! each, sends a frame, calls [`Switch::settle`] and drains the receivers: after settling, a frame has either been
+//! delivered or never will be, so no test needs to sleep. Everything ends with its owner's `Drop`, and since
+//! namespaces are anonymous nothing survives the process, not even when it is killed.
+
+mod flood;
+pub mod guest;
+mod kernel;
+pub mod link;
+mod marked_frame;
+mod namespace;
+mod raw_port;
+mod settle;
+mod switch;
+
+pub use flood::{Cost, Effort, Flood, FloodError, FloodReport, frame_cost};
+pub use marked_frame::{MarkedFrame, marker_of};
+pub use namespace::{Namespace, NamespaceError, NamespaceOptions};
+pub use raw_port::{Heard, Listener, MarkerCounter, PortError, RawPort};
+pub use settle::{PinnedThread, SettleError, Settler};
+pub use switch::{Bridge, Switch, SwitchError, SwitchPort, SwitchSpec};
