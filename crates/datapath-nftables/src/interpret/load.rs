@@ -1,8 +1,10 @@
 //! What `meta`, `payload` and `exthdr` load of a packet.
 
+use frame::{Network, Readability, Transport};
 use nftables::{ExtensionKind, Family, MetaKey, PayloadBase};
 
 use super::extension::{self, Search};
+use super::packet::LaterFragments;
 use super::state::State;
 
 /// The bytes an expression loads.
@@ -86,12 +88,38 @@ pub(super) fn payload(state: &State<'_>, base: PayloadBase, offset: u32, length:
     let loaded = match base {
         PayloadBase::Link => frame.link_bytes(offset, length).map(|bytes| bytes.to_vec()),
         PayloadBase::Network => frame.network_bytes(offset, length).map(<[u8]>::to_vec),
-        PayloadBase::Transport => frame.transport_bytes(offset, length).map(<[u8]>::to_vec),
+        PayloadBase::Transport => match frame.transport().map(Transport::readability) {
+            Some(Readability::LaterFragment) => return later_fragment(state, offset, length),
+            _ => frame.transport_bytes(offset, length).map(<[u8]>::to_vec),
+        },
         PayloadBase::Inner => {
             return Loaded::Unknown("kernels differ in what they load behind the transport header");
         }
     };
     loaded.map_or(Loaded::Nothing, Loaded::Bytes)
+}
+
+/// Loads that `nft_payload_select_ops` gives to `nft_payload_fast_eval` miss the test for fragments.
+fn later_fragment(state: &State<'_>, offset: usize, length: usize) -> Loaded {
+    let fast = matches!(length, 1 | 2 | 4) && offset.is_multiple_of(length);
+    match state.options.later_fragments {
+        LaterFragments::Misread if fast => {
+            let header = match &state.frame.network {
+                Network::Ipv4(ip) => usize::from(ip.header_length),
+                // ipv6_find_hdr leaves the offset at 0, where the IPv6 header begins.
+                _ => 0,
+            };
+            let loaded = state
+                .frame
+                .network_bytes(header.saturating_add(offset), length);
+            loaded.map_or(Loaded::Nothing, bytes)
+        }
+        LaterFragments::Undetermined if fast => Loaded::Unknown(
+            "kernels differ in what they load of the transport header in a later fragment: the rule \
+             must ask for the fragment offset first",
+        ),
+        _ => Loaded::Nothing,
+    }
 }
 
 /// A field of an extension header, or whether there is one.

@@ -24,7 +24,7 @@ mod tracking;
 pub use outcome::{
     Decision, FinalVerdict, InterpretError, Outcome, RulePlace, SetHit, StepResult, TraceStep,
 };
-pub use packet::{ConnectionState, Options, Packet};
+pub use packet::{ConnectionState, LaterFragments, Options, Packet};
 
 use nftables::{Chain, Element, HookPoint, Object, Rule, Set, TableContents};
 

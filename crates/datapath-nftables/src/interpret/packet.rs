@@ -100,4 +100,21 @@ pub struct Options {
     pub exceeded: bool,
     /// Report every rule that was tried.
     pub steps: bool,
+    /// What a load of 1, 2 or 4 transport bytes gives in a fragment other than the first.
+    pub later_fragments: LaterFragments,
+}
+
+/// What the kernel does with an aligned load of 1, 2 or 4 bytes of the transport header (ports, flags, ICMP types)
+/// in a fragment other than the first. Longer and unaligned loads never match there, on any kernel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LaterFragments {
+    /// Not known: such a load is an error. A table is safe only if it asks for the fragment offset first.
+    #[default]
+    Undetermined,
+    /// It does not match, as nf_tables documents it.
+    NotLoaded,
+    /// It reads the fragment's data instead, and in IPv6 even the IPv6 header, where the flow label becomes a
+    /// destination port: `nft_payload_fast_eval` does not ask for `fragoff`. Seen on Linux 6.18; only frames that
+    /// lie in one piece of memory are affected, which short ones do.
+    Misread,
 }
