@@ -115,7 +115,7 @@ pub enum InterpretError {
     Frame(#[from] FrameError),
     /// A rule uses something whose effect cannot be known here.
     #[error(
-        "cannot tell what rule {rule} of chain `{chain}` does: {expression}: {reason}; moat itself installs no such rule"
+        "cannot tell what rule {rule} of chain `{chain}` does: {expression}: {reason} (`nft -a list ruleset bridge` shows the rule)"
     )]
     Unsupported {
         /// The chain.

@@ -167,7 +167,7 @@ impl RuleMaker<'_> {
                 } else {
                     field.length() as usize
                 };
-                let mut sample = |rng: &mut Rng| {
+                let sample = |rng: &mut Rng| {
                     let mut value = field.value(rng, self.world);
                     value.truncate(length);
                     value
