@@ -1,6 +1,7 @@
 //! Batches: changes that take effect together or not at all. Knows how each is written, and which bytes came from
 //! which change, so that a refusal can name its cause. Sends nothing.
 
+use crate::chain::{CHAIN_NAME, CHAIN_TABLE, Chain};
 use crate::element::{Element, LIST_ELEMENTS, LIST_SET, LIST_TABLE};
 use crate::message::{
     ACKNOWLEDGE, APPEND, ATTRIBUTES_OFFSET, BATCH_BEGIN, BATCH_END, BATCH_GENERATION, CREATE,
@@ -8,11 +9,9 @@ use crate::message::{
     NEW_CHAIN, NEW_ELEMENT, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE, REPLACE, REQUEST,
 };
 use crate::object::{Object, ObjectKind};
+use crate::rule::{RULE_CHAIN, RULE_HANDLE, RULE_POSITION, RULE_TABLE, Rule};
 use crate::set::{SET_NAME, SET_TABLE, Set};
-use crate::table::{
-    CHAIN_NAME, CHAIN_TABLE, Chain, RULE_CHAIN, RULE_HANDLE, RULE_POSITION, RULE_TABLE, Rule,
-    TABLE_NAME, Table, TableId,
-};
+use crate::table::{TABLE_NAME, Table, TableId};
 use crate::wire::{MessageHeader, Writer};
 
 /// An element list is one attribute, which holds at most 65,535 bytes; beyond this a new message begins.
@@ -77,7 +76,8 @@ pub enum Place {
 }
 
 impl Batch {
-    /// An empty batch. With a generation, it is refused if anything has changed since that generation was read.
+    /// An empty batch. With a generation, it is refused if anything has changed since that generation was read;
+    /// 0, which no ruleset has, is as none.
     #[must_use]
     pub fn new(generation: Option<u32>) -> Self {
         let mut writer = Writer::default();

@@ -1,11 +1,11 @@
 //! A conversation with the kernel: commits batches and reads what is there. Knows answers and their meaning, not
 //! what the changes are for.
 
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
 use crate::batch::Batch;
+use crate::fault::{CommitError, ReadError, Refusal};
 use crate::message::{
     ATTRIBUTES_OFFSET, Answer, DONE, DUMP, DUMP_INTERRUPTED, ERROR, GET_GENERATION, NEW_GENERATION,
     REQUEST,
@@ -26,117 +26,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Connection {
     pub(crate) socket: Socket,
     sequence: u32,
-}
-
-/// Why a batch did not take effect. In every case but [`CommitError::Unconfirmed`] nothing of it did.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// Somebody changed the ruleset since the batch's generation was read.
-    #[error("the ruleset changed since it was read: read it again and make the batch anew")]
-    GenerationChanged,
-    /// The kernel refused some changes.
-    #[error("{}", describe_refusals(.0))]
-    Refused(Vec<Refusal>),
-    /// The process lacks CAP_NET_ADMIN in this network namespace.
-    #[error("changing nf_tables needs CAP_NET_ADMIN in this network namespace")]
-    NotPermitted,
-    /// A change does not fit a netlink message, whose attributes end at 65,535 bytes.
-    #[error("{operation}: does not fit a netlink message; use fewer or shorter expressions")]
-    OversizedChange {
-        /// Which.
-        operation: String,
-    },
-    /// The batch is larger than the socket may send.
-    #[error(
-        "the batch has {bytes} bytes, more than this process may send: run as root of the first user \
-         namespace, or raise net.core.wmem_max"
-    )]
-    OversizedBatch {
-        /// Its size.
-        bytes: usize,
-    },
-    /// The kernel had no memory for the answers, so it is unknown which changes it refused.
-    #[error("the kernel had no room for its answers: commit fewer changes at once")]
-    NoBuffer,
-    /// No answer came: the batch may have taken effect. Read the table.
-    #[error("the kernel neither confirmed nor refused the batch: read the table to see")]
-    Unconfirmed,
-    /// The socket failed.
-    #[error("netlink socket: {0}")]
-    Socket(#[from] io::Error),
-}
-
-/// One change the kernel refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// Which message of the batch, from 0; `None` if it was none of them.
-    pub message: Option<usize>,
-    /// What that message was to do.
-    pub operation: String,
-    /// The kernel's error number.
-    pub errno: i32,
-    /// What the kernel says about it.
-    pub text: Option<String>,
-    /// The attribute it objects to, in bytes from the start of the message.
-    pub offset: Option<u32>,
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = io::Error::from_raw_os_error(self.errno);
-        write!(formatter, "{}: {error}", self.operation)?;
-        match &self.text {
-            Some(text) => write!(formatter, ": {text}"),
-            None => Ok(()),
-        }
-    }
-}
-
-fn describe_refusals(refusals: &[Refusal]) -> String {
-    let shown: Vec<String> = refusals.iter().take(3).map(Refusal::to_string).collect();
-    let more = match refusals.len().saturating_sub(shown.len()) {
-        0 => String::new(),
-        more => format!("; and {more} more"),
-    };
-    format!("the kernel refused: {}{more}", shown.join("; "))
-}
-
-/// Why something could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The kernel refused to tell.
-    #[error("reading {what}: {}", io::Error::from_raw_os_error(*.errno))]
-    Refused {
-        /// What was asked for.
-        what: &'static str,
-        /// The kernel's error number.
-        errno: i32,
-    },
-    /// The kernel's report contradicts nf_tables' own description.
-    #[error(
-        "the kernel's report on {what} is malformed: please report this with the kernel's version"
-    )]
-    Malformed {
-        /// What was asked for.
-        what: &'static str,
-    },
-    /// The ruleset changed during every attempt.
-    #[error(
-        "the ruleset changed during each of {attempts} attempts to read it: try again when it is quiet"
-    )]
-    Unsteady {
-        /// How many.
-        attempts: u32,
-    },
-    /// The kernel did not answer.
-    #[error("the kernel did not answer a request for {what}")]
-    NoAnswer {
-        /// What was asked for.
-        what: &'static str,
-    },
-    /// The socket failed.
-    #[error("netlink socket: {0}")]
-    Socket(#[from] io::Error),
 }
 
 impl Connection {
@@ -276,8 +165,7 @@ impl Connection {
         }
     }
 
-    /// Asks for a dump and hands each of its messages to `each`, which says whether it understood. Returns whether
-    /// the dump is whole: `false` if the ruleset changed meanwhile.
+    /// Asks for a dump and hands each of its messages to `each`, which says whether it understood.
     pub(crate) fn dump(
         &mut self,
         what: &'static str,
@@ -285,7 +173,7 @@ impl Connection {
         family: Family,
         body: impl FnOnce(&mut Writer),
         mut each: impl FnMut(u8, &[u8]) -> Option<()>,
-    ) -> Result<bool, ReadError> {
+    ) -> Result<DumpEnd, ReadError> {
         let sequence = self.request(kind, DUMP, family, body)?;
         let mut whole = true;
         let mut malformed = false;
@@ -303,9 +191,9 @@ impl Connection {
                         let errno = Answer::read(&message).map_or(0, |answer| answer.errno);
                         return match errno {
                             _ if malformed => Err(ReadError::Malformed { what }),
-                            0 => Ok(whole),
-                            // Gone, or changed, between one question and the next.
-                            libc::EINTR | libc::ENOENT | libc::EAGAIN => Ok(false),
+                            0 if whole => Ok(DumpEnd::Whole),
+                            0 | libc::EINTR | libc::EAGAIN => Ok(DumpEnd::Disturbed),
+                            libc::ENOENT => Ok(DumpEnd::Missing),
                             errno => Err(ReadError::Refused { what, errno }),
                         };
                     }
@@ -342,6 +230,17 @@ impl Connection {
         self.socket.send(writer.bytes())?;
         Ok(self.sequence)
     }
+}
+
+/// How a dump ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DumpEnd {
+    /// With everything there is.
+    Whole,
+    /// The ruleset changed meanwhile.
+    Disturbed,
+    /// What was asked for is not there.
+    Missing,
 }
 
 fn read_generation(message: &Message<'_>) -> Option<u32> {

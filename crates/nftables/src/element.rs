@@ -6,7 +6,7 @@ use crate::expression::{
 use crate::table::{read_userdata, write_userdata};
 use crate::userdata::UserData;
 use crate::verdict::{Data, Verdict, read_data, read_value, write_value, write_verdict};
-use crate::wire::{Attributes, Writer, known_fields, read_string, read_u32, read_u64};
+use crate::wire::{Attributes, Writer, known_fields, read_name, read_u32, read_u64};
 
 /// What a map has for a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -200,7 +200,7 @@ impl Element {
                 Data::Value(value) => ElementData::Value(value),
                 Data::Verdict(verdict) => ElementData::Verdict(verdict),
             }),
-            (None, Some(name)) => Some(ElementData::Object(read_string(name)?)),
+            (None, Some(name)) => Some(ElementData::Object(read_name(name))),
             (None, None) => None,
         };
         Some(Self {
@@ -232,5 +232,5 @@ pub(crate) fn read_elements(bytes: &[u8]) -> Option<(String, String, Vec<Element
     let elements = Attributes::new(elements.unwrap_or_default())
         .map(|element| Element::read(element.ok()?.1))
         .collect::<Option<Vec<Element>>>()?;
-    Some((read_string(table?)?, read_string(set?)?, elements))
+    Some((read_name(table?), read_name(set?), elements))
 }

@@ -5,19 +5,55 @@
 //! difference between what is and what should be is a comparison of values. [`Batch`] turns changes into bytes
 //! and knows which byte came from which change. [`Connection`] sends a batch and reads tables back, [`Monitor`]
 //! tells what others change, [`nflog`] what rules log, [`probe`] what this kernel can do.
+//!
+//! ```no_run
+//! use nftables::{
+//!     Batch, Chain, Connection, Datatype, Element, Expression, Family, Hook, HookPoint, LookupResult, MetaKey,
+//!     Place, Policy, Register, Rule, Set, SetData, Table, TableId, Verdict,
+//! };
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let table = TableId::new(Family::Bridge, "example");
+//! let mut connection = Connection::open()?;
+//! let mut batch = Batch::new(Some(connection.generation()?));
+//! batch.add_table(&Table::new(table.clone()));
+//! let hook = Hook::filter(HookPoint::Prerouting, -300, Policy::Accept);
+//! batch.add_chain(&table, &Chain::base("from-port", hook));
+//! batch.add_chain(&table, &Chain::regular("port-7"));
+//! batch.add_set(&table, &Set::new("ports", &[Datatype::INTERFACE_INDEX], SetData::Verdict));
+//! let element = Element::verdict(7u32.to_ne_bytes().to_vec(), Verdict::goto("port-7"));
+//! batch.add_elements(&table, "ports", &[element.with_comment("vm 1")]);
+//! let look_up = vec![
+//!     Expression::Meta { key: MetaKey::InputInterface, destination: Register::R0 },
+//!     Expression::Lookup {
+//!         set: "ports".to_owned(),
+//!         source: Register::R0,
+//!         result: LookupResult::Verdict,
+//!     },
+//! ];
+//! batch.add_rule(&table, &Rule::new("from-port", look_up), Place::Last);
+//! connection.commit(&batch)?;
+//! let contents = connection.dump_table(&table)?;
+//! # let _ = contents;
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
+mod chain;
 mod connection;
 mod datatype;
 mod dump;
 mod element;
 mod expression;
+mod fault;
 mod message;
 mod monitor;
 pub mod nflog;
 mod object;
 pub mod probe;
 mod register;
+mod rule;
 mod set;
 mod socket;
 mod table;
@@ -25,8 +61,12 @@ mod userdata;
 mod verdict;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use batch::{Batch, Place, Statistics};
-pub use connection::{CommitError, Connection, ReadError, Refusal};
+pub use chain::{Chain, Hook, HookPoint, Policy};
+pub use connection::Connection;
 pub use datatype::Datatype;
 pub use dump::{SetContents, TableContents};
 pub use element::{Element, ElementData};
@@ -35,11 +75,13 @@ pub use expression::{
     DynamicOperation, Expression, ExtensionKind, LimitUnit, Log, LookupResult, MetaKey,
     PayloadBase, Reject, connection_state,
 };
+pub use fault::{CommitError, ReadError, Refusal};
 pub use monitor::{Change, Event, Monitor, Subject};
 pub use object::{Counter, Limit, Object, ObjectKind, ObjectState, Quota};
 pub use register::Register;
+pub use rule::Rule;
 pub use set::{Key, Set, SetData, SetFlags};
 pub use socket::enter_new_network_namespace;
-pub use table::{Chain, Family, Hook, HookPoint, Installed, Policy, Rule, Table, TableId};
+pub use table::{Family, Installed, Table, TableId};
 pub use userdata::{ByteOrder, COMMENT_LIMIT, UserData};
 pub use verdict::Verdict;

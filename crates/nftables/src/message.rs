@@ -1,6 +1,6 @@
 //! Numbers of netlink and nfnetlink messages, and the answers every conversation has: errors and ends.
 
-use crate::wire::{FAMILY_HEADER_LENGTH, HEADER_LENGTH, Message, known_fields, read_string};
+use crate::wire::{FAMILY_HEADER_LENGTH, HEADER_LENGTH, Message, known_fields, read_name};
 
 pub(crate) const SUBSYSTEM_LOG: u16 = 4;
 const SUBSYSTEM_NFTABLES: u16 = 10;
@@ -105,7 +105,7 @@ fn read_extension(message: &Message<'_>, attributes: &[u8]) -> (Option<String>, 
     let offset = offset
         .and_then(|value| value.try_into().ok())
         .map(u32::from_ne_bytes);
-    (text.and_then(read_string), offset)
+    (text.map(read_name), offset)
 }
 
 /// Bytes before the first attribute of a netfilter message.

@@ -3,22 +3,25 @@
 use std::io;
 use std::time::Duration;
 
+use crate::chain::Chain;
 use crate::element::{Element, read_elements};
 use crate::message::{
     DELETE_CHAIN, DELETE_ELEMENT, DELETE_OBJECT, DELETE_RULE, DELETE_SET, DELETE_TABLE, NEW_CHAIN,
     NEW_ELEMENT, NEW_GENERATION, NEW_OBJECT, NEW_RULE, NEW_SET, NEW_TABLE,
 };
 use crate::object::Object;
+use crate::rule::Rule;
 use crate::set::Set;
 use crate::socket::{Socket, Wait};
-use crate::table::{Chain, Family, Installed, Rule, Table, TableId};
-use crate::wire::{Message, Messages, known_fields, read_string, read_u32};
+use crate::table::{Family, Installed, Table, TableId};
+use crate::wire::{Message, Messages, known_fields, read_name, read_u32};
 
 /// NFNLGRP_NFTABLES.
 const GROUP: i32 = 7;
 const RECEIVE_RESERVE: usize = 8 << 20;
 
-/// A subscription to changes, in the network namespace of the thread that opened it.
+/// A subscription to changes, in the network namespace of the thread that opened it. It reports everybody's, this
+/// process's own too: [`Event::Generation`] tells who made them.
 #[derive(Debug)]
 pub struct Monitor {
     socket: Socket,
@@ -136,7 +139,7 @@ fn read_known(message: &Message<'_>) -> Option<Event> {
         return Some(Event::Generation {
             id: read_u32(id?)?,
             process: process.and_then(read_u32),
-            name: name.and_then(read_string),
+            name: name.map(read_name),
         });
     }
     let change = match message.kind {

@@ -3,7 +3,7 @@
 
 use crate::expression::LimitUnit;
 use crate::userdata::UserData;
-use crate::wire::{Writer, exact_fields, known_fields, read_string, read_u32, read_u64};
+use crate::wire::{Writer, exact_fields, known_fields, read_name, read_u32, read_u64};
 
 /// Packets and bytes that came by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -287,7 +287,7 @@ impl Object {
             _ => None,
         };
         let object = Self {
-            name: read_string(name?)?,
+            name: read_name(name?),
             state: known.unwrap_or_else(|| ObjectState::Opaque {
                 kind,
                 attributes: data.to_vec(),
@@ -295,6 +295,6 @@ impl Object {
             userdata: UserData::from_bytes(userdata.unwrap_or_default().to_vec()),
         };
         let handle = handle.map_or(Some(0), read_u64)?;
-        Some((read_string(table?)?, handle, object))
+        Some((read_name(table?), handle, object))
     }
 }

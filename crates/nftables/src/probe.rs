@@ -1,9 +1,12 @@
 //! Finding out what this kernel can do, by trying. Leaves nothing behind: every attempt is aborted.
 
 use crate::batch::{Batch, Place};
-use crate::connection::{CommitError, Connection};
+use crate::chain::{Chain, Hook, HookPoint, Policy};
+use crate::connection::Connection;
 use crate::expression::Expression;
-use crate::table::{Chain, Family, Hook, HookPoint, Policy, Rule, Table, TableId};
+use crate::fault::CommitError;
+use crate::rule::Rule;
+use crate::table::{Family, Table, TableId};
 
 /// Why it could not be found out.
 #[derive(Debug, thiserror::Error)]
@@ -16,14 +19,14 @@ pub enum ProbeError {
     Chain(String),
 }
 
-const TABLE: &str = "moat-probe";
 const CHAIN: &str = "probe";
 /// Messages of the batch: table, chain, rule, and one that always fails.
 const RULE_MESSAGE: usize = 2;
 
 /// Whether the kernel accepts a rule of these expressions in a chain at that hook. The chain exists only within a
 /// batch whose last change is impossible, so no packet ever meets it. Sets that the expressions name do not exist
-/// there: a lookup is never accepted.
+/// there: a lookup is never accepted. Even so the attempt may switch on what the expressions need (`ct` turns on
+/// connection tracking for a moment): give it a connection from [`Connection::open_in_new_namespace`].
 ///
 /// # Errors
 /// See [`ProbeError`].
@@ -34,7 +37,7 @@ pub fn accepts(
     priority: i32,
     expressions: &[Expression],
 ) -> Result<bool, ProbeError> {
-    let table = TableId::new(family, TABLE);
+    let table = TableId::new(family, format!("probe-{}", std::process::id()));
     let hook = Hook::filter(point, priority, Policy::Accept);
     let mut batch = Batch::new(None);
     batch.ensure_table(&Table::new(table.clone()));

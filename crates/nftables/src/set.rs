@@ -8,7 +8,7 @@ use crate::expression::{
 use crate::object::ObjectKind;
 use crate::table::{Installed, read_userdata, write_userdata};
 use crate::userdata::{ByteOrder, UserData};
-use crate::wire::{Attributes, Writer, known_fields, read_string, read_u32, read_u64};
+use crate::wire::{Attributes, Writer, known_fields, read_name, read_u32, read_u64};
 
 /// What a set is searched by: one value, or several one after another, each beginning at a multiple of 4 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,7 +98,8 @@ pub struct Set {
     pub data: SetData,
     /// What it can do.
     pub flags: SetFlags,
-    /// Most elements it may have.
+    /// Most elements it may have; one more is refused (ENFILE). With a size a plain or concatenated set gets a hash
+    /// table of that size at once, which fills faster than one that grows, and is steadier to read.
     pub size: Option<u32>,
     /// Milliseconds until an element expires that does not say.
     pub timeout: Option<u64>,
@@ -109,18 +110,12 @@ pub struct Set {
 }
 
 impl Set {
-    /// A set, or with `data` a map, of plain keys. Its user data tells nft the byte order of its key's first part
-    /// and of its data.
+    /// A set, or with `data` a map. Its user data tells nft the byte order of a plain key and of values.
     #[must_use]
     pub fn new(name: impl Into<String>, key: &[Datatype], data: SetData) -> Self {
-        let order = match key {
-            [single] => single.order,
-            _ => ByteOrder::Network, // nft knows the order of each part of a concatenation by its type
-        };
         let data_order = match data {
-            SetData::None => None,
             SetData::Value { type_id, .. } => Some(Datatype::order_of(type_id)),
-            SetData::Verdict | SetData::Object(_) => Some(ByteOrder::Host),
+            SetData::None | SetData::Verdict | SetData::Object(_) => None,
         };
         Self {
             name: name.into(),
@@ -130,7 +125,7 @@ impl Set {
             size: None,
             timeout: None,
             expressions: Vec::new(),
-            userdata: UserData::set(order, data_order, None),
+            userdata: UserData::set(key_order(key), data_order, None),
         }
     }
 
@@ -156,11 +151,25 @@ impl Set {
         self
     }
 
+    /// The same set with room for that many elements and no more.
+    #[must_use]
+    pub fn with_size(mut self, size: u32) -> Self {
+        self.size = Some(size);
+        self
+    }
+
     /// The same set with expressions for each element.
     #[must_use]
     pub fn with_expressions(mut self, expressions: Vec<Expression>) -> Self {
         self.expressions = expressions;
         self
+    }
+}
+
+fn key_order(key: &[Datatype]) -> Option<ByteOrder> {
+    match key {
+        [single] => Some(single.order),
+        _ => None, // nft knows the order of each part of a concatenation by its type
     }
 }
 
@@ -324,7 +333,7 @@ impl Set {
         };
         let (size, fields) = read_description(description.unwrap_or_default())?;
         let set = Self {
-            name: read_string(name?)?,
+            name: read_name(name?),
             key: Key {
                 type_id: number(SET_KEY_TYPE)?,
                 length: number(SET_KEY_LENGTH)?,
@@ -345,7 +354,7 @@ impl Set {
             userdata: read_userdata(userdata),
         };
         Some((
-            read_string(table?)?,
+            read_name(table?),
             Installed {
                 handle: handle.map_or(Some(0), read_u64)?,
                 value: set,

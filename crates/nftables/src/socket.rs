@@ -19,8 +19,6 @@ pub(crate) struct Socket {
 pub(crate) enum Wait {
     /// Return at once if nothing is there.
     No,
-    /// Until something comes.
-    Yes,
     /// As long as this at most.
     For(Duration),
 }
@@ -128,10 +126,6 @@ impl Socket {
         {
             return Ok(None);
         }
-        let flags = match wait {
-            Wait::Yes => 0,
-            Wait::No | Wait::For(_) => libc::MSG_DONTWAIT,
-        };
         let length = loop {
             // SAFETY: the pointer and length are of the buffer, which outlives the call.
             let received = unsafe {
@@ -139,7 +133,7 @@ impl Socket {
                     self.descriptor.as_raw_fd(),
                     self.buffer.as_mut_ptr().cast(),
                     self.buffer.len(),
-                    flags,
+                    libc::MSG_DONTWAIT,
                 )
             };
             match check_length(received) {

@@ -44,12 +44,15 @@ impl UserData {
         data
     }
 
-    /// What nft 1.0.6 wants to know of a set: without the key's byte order it prints a plain `ifname` or
-    /// `iface_index` key wrongly.
+    /// What nft 1.0.6 wants to know of a set. Without its byte order a plain `ifname` or `iface_index` key is
+    /// printed wrongly. A concatenation has none, and neither have verdicts and objects: nft aborts if verdicts
+    /// are said to be in host order.
     #[must_use]
-    pub fn set(key: ByteOrder, data: Option<ByteOrder>, comment: Option<&str>) -> Self {
+    pub fn set(key: Option<ByteOrder>, data: Option<ByteOrder>, comment: Option<&str>) -> Self {
         let mut records = Self::none();
-        records.push_order(SET_KEY_BYTE_ORDER, key);
+        if let Some(order) = key {
+            records.push_order(SET_KEY_BYTE_ORDER, order);
+        }
         if let Some(order) = data {
             records.push_order(SET_DATA_BYTE_ORDER, order);
         }

@@ -1,6 +1,6 @@
 //! What becomes of a packet: verdicts of rules and of verdict maps.
 
-use crate::wire::{Writer, exact_fields, read_string, read_u32};
+use crate::wire::{Writer, exact_fields, read_name, read_u32};
 
 /// What a rule, a chain's policy or a map element decides.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,8 +79,8 @@ impl Verdict {
         let [_, code, chain] = exact_fields::<3>(bytes)?;
         let code = i32::from_ne_bytes(read_u32(code?)?.to_ne_bytes());
         let verdict = match (code, chain) {
-            (JUMP, Some(chain)) => Self::Jump(read_string(chain)?),
-            (GOTO, Some(chain)) => Self::Goto(read_string(chain)?),
+            (JUMP, Some(chain)) => Self::Jump(read_name(chain)),
+            (GOTO, Some(chain)) => Self::Goto(read_name(chain)),
             (ACCEPT, None) => Self::Accept,
             (DROP, None) => Self::Drop,
             (CONTINUE, None) => Self::Continue,

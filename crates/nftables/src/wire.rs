@@ -45,7 +45,6 @@ impl Writer {
         std::mem::take(&mut self.overflowed)
     }
 
-
     /// Writes one message whose attributes `body` appends.
     pub(crate) fn message(&mut self, header: MessageHeader, body: impl FnOnce(&mut Self)) {
         let start = self.bytes.len();
@@ -231,13 +230,19 @@ pub(crate) fn read_u64(value: &[u8]) -> Option<u64> {
     value.try_into().ok().map(u64::from_be_bytes)
 }
 
-/// A string without its terminating zero.
+/// A string without its terminating zero; `None` if it is not UTF-8.
 pub(crate) fn read_string(value: &[u8]) -> Option<String> {
-    let text = match value.iter().position(|&byte| byte == 0) {
-        Some(end) => value.get(..end)?,
-        None => value,
-    };
-    String::from_utf8(text.to_vec()).ok()
+    String::from_utf8(until_zero(value).to_vec()).ok()
+}
+
+/// A name that somebody else may have given: what is not UTF-8 in it is replaced, lest one foreign chain make
+/// everything unreadable.
+pub(crate) fn read_name(value: &[u8]) -> String {
+    String::from_utf8_lossy(until_zero(value)).into_owned()
+}
+
+fn until_zero(value: &[u8]) -> &[u8] {
+    value.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// One message as read: header fields and everything after the header.
