@@ -15,7 +15,7 @@ pub use build::{FrameBuilder, TcpFlags, fragment};
 pub use mac::{MacAddress, ParseMacError};
 pub use parse::{
     Arp, Family, Frame, FrameError, Ipv4, Ipv6, NdOption, NdOptions, Network, Readability, Tag,
-    Transport, ipv4_multicast_mac, ipv6_multicast_mac,
+    Transport, ipv4_multicast_mac, ipv6_multicast_mac, minimal_header,
 };
 pub use spec::{
     ArpOperation, DhcpKind, Dhcpv6Kind, FrameSpec, FrameSpecError, NeighborKind, PortProtocol,

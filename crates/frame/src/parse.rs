@@ -13,7 +13,7 @@ use crate::MacAddress;
 use crate::protocol::ether_type;
 
 pub use network::{Arp, Family, Ipv4, Ipv6, Network, ipv4_multicast_mac, ipv6_multicast_mac};
-pub use transport::{NdOption, NdOptions, Readability, Transport};
+pub use transport::{NdOption, NdOptions, Readability, Transport, minimal_header};
 
 const TAGGED_HEADER: usize = 18;
 
@@ -182,7 +182,8 @@ impl<'a> Frame<'a> {
     }
 
     /// What a transport-layer payload load gives: `None` beyond the end of the frame (Ethernet
-    /// padding still counts), in a later fragment, and in anything but well-formed IP.
+    /// padding still counts), in a later fragment, and in anything but well-formed IP. About later
+    /// fragments the kernel's fast loads disagree; see [`Transport`].
     pub fn transport_bytes(&self, offset: usize, length: usize) -> Option<&'a [u8]> {
         self.transport()?.load(offset, length)
     }

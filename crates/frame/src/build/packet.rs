@@ -161,6 +161,7 @@ pub struct PacketBuilder {
     header: Header,
     protocol: u8,
     dscp: u8,
+    flow_label: u32,
     hop_limit: u8,
     identification: u16,
     fragment: Option<(u16, bool)>,
@@ -200,6 +201,7 @@ impl PacketBuilder {
             header,
             protocol: ip_protocol::NO_NEXT_HEADER,
             dscp: 0,
+            flow_label: 0,
             hop_limit: 64,
             identification: 1,
             fragment: None,
@@ -212,6 +214,12 @@ impl PacketBuilder {
     /// Differentiated services code point, 0 to 63.
     pub fn dscp(mut self, dscp: u8) -> Self {
         self.dscp = dscp & 0x3f;
+        self
+    }
+
+    /// Flow label, 20 bits; nothing for IPv4.
+    pub fn flow_label(mut self, flow_label: u32) -> Self {
+        self.flow_label = flow_label & 0x000f_ffff;
         self
     }
 
@@ -469,7 +477,7 @@ impl PacketBuilder {
             rest = bytes;
             next_header = extension.number;
         }
-        let first = 0x6000_0000 | (u32::from(self.dscp) << 22);
+        let first = 0x6000_0000 | (u32::from(self.dscp) << 22) | self.flow_label;
         let mut packet = first.to_be_bytes().to_vec();
         packet.extend(length_field(rest.len()).to_be_bytes());
         packet.extend([next_header, self.hop_limit]);

@@ -429,3 +429,17 @@ fn esp_and_others_have_no_ports() {
     assert_eq!(frame.transport().unwrap().source_port(), None);
     assert_eq!(frame.transport_bytes(0, 4), Some(&[1; 4][..]));
 }
+
+#[test]
+fn a_second_fragment_header_makes_a_later_fragment() {
+    let bytes = v6()
+        .flow_label(80)
+        .extension(Extension::fragment(0, true, 1))
+        .extension(Extension::fragment(1, false, 1))
+        .tcp(1, 80, TcpFlags::SYN)
+        .build();
+    let ip = ipv6(&bytes);
+    assert_eq!((ip.fragment_offset, ip.flow_label), (1, 80));
+    assert_eq!(ip.transport.readability(), Readability::LaterFragment);
+    assert_eq!(ip.transport.destination_port(), None);
+}

@@ -10,7 +10,7 @@ use crate::protocol::{icmpv6_type, ip_protocol};
 /// Whether a rule can read a packet's transport header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Readability {
-    /// Not the first fragment: every transport load breaks (`pkt->fragoff`).
+    /// Not the first fragment: nothing here is a transport header (`pkt->fragoff`).
     LaterFragment,
     /// The frame ends, padding counted, before the protocol's smallest header does.
     Short,
@@ -19,6 +19,14 @@ pub enum Readability {
 }
 
 /// The transport layer of a well-formed IP packet.
+///
+/// In a later fragment there is nothing to read, as `nft_payload_eval` has it. Its shortcut,
+/// `nft_payload_fast_eval` (loads of 1, 2 or 4 bytes at a multiple of their length), does not ask:
+/// it reads the fragment's data in IPv4 and, as `ipv6_find_hdr` leaves the offset 0, the IPv6
+/// header itself, whose flow label then stands for the destination port (seen on Linux 6.18).
+/// A ruleset must therefore prove a header readable before it loads from it. A load of 3 bytes
+/// takes no shortcut: the one that ends with the smallest header (bytes 17..20 for TCP, 5..8 for
+/// UDP) succeeds exactly where [`readability`](Self::readability) is [`Readability::Readable`].
 ///
 /// An accessor answers as a payload load does: it needs its own bytes within the frame and no
 /// more, so that ports are there in a TCP header cut after 4 bytes, for which
@@ -171,8 +179,8 @@ impl<'a> Transport<'a> {
     }
 }
 
-/// Bytes of the smallest header a protocol can have.
-fn minimal_header(protocol: u8) -> usize {
+/// Bytes of the smallest header a protocol can have; 0 where none is known here.
+pub fn minimal_header(protocol: u8) -> usize {
     match protocol {
         ip_protocol::TCP => 20,
         ip_protocol::UDP | ip_protocol::UDP_LITE | ip_protocol::ICMP => 8,

@@ -201,6 +201,19 @@ impl Chooser<'_> {
                 packet = packet.extension(self.extension());
             }
         }
+        if self.rng.one_in(24) {
+            // A first fragment and a later one in the same packet: what looks for a fragment
+            // header finds offset 0, and what walks on ends in a later fragment.
+            let offset = 1 + self.rng.word() % 200;
+            packet = packet
+                .extension(Extension::fragment(0, true, 7))
+                .extension(Extension::fragment(offset, self.rng.one_in(2), 7));
+        }
+        if self.rng.one_in(3) {
+            // In a later fragment a fast payload load reads the flow label as destination port.
+            let port = self.port();
+            packet = packet.flow_label(port.into());
+        }
         let packet = self.transport(packet, true);
         self.finish(packet)
     }

@@ -218,7 +218,9 @@ fn neighbor(
         (kind, 0) => NeighborKind::from_number(kind)?,
         _ => return None,
     };
-    let target = transport.nd_target();
+    let target = transport
+        .nd_target()
+        .filter(|target| !target.is_unspecified());
     if kind.has_target() && target.is_none() {
         return None;
     }

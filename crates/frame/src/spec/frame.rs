@@ -60,7 +60,7 @@ impl FrameSpec {
                 };
                 frame.ether(*ether_type, &vec![0; length])
             }
-            _ => self.packet(frame, source).build(),
+            _ => self.packet(frame, source, destination).build(),
         }
     }
 
@@ -134,9 +134,13 @@ impl FrameSpec {
         })
     }
 
-    fn packet(&self, frame: FrameBuilder, source_mac: MacAddress) -> PacketBuilder {
+    fn packet(
+        &self,
+        frame: FrameBuilder,
+        source_mac: MacAddress,
+        destination_mac: MacAddress,
+    ) -> PacketBuilder {
         let addresses = self.addresses(source_mac);
-        let client = self.macs.map_or(source_mac, |macs| macs.1);
         let packet = match addresses {
             Some((IpAddr::V4(source), IpAddr::V4(destination))) => frame.ipv4(source, destination),
             Some((IpAddr::V6(source), IpAddr::V6(destination))) => frame.ipv6(source, destination),
@@ -202,12 +206,13 @@ impl FrameSpec {
                 let yours = addresses.map_or(Ipv4Addr::UNSPECIFIED, |(source, destination)| {
                     if server { destination } else { source }
                 });
-                let client = if server { client } else { source_mac };
+                let client = if server { destination_mac } else { source_mac };
                 packet.dhcp(kind.number(), client, yours)
             }
             SpecContent::Dhcpv6 { kind, .. } => {
                 let server = is_dhcpv6_server_message(kind.number());
-                packet.dhcpv6(kind.number(), if server { client } else { source_mac })
+                let client = if server { destination_mac } else { source_mac };
+                packet.dhcpv6(kind.number(), client)
             }
             SpecContent::Arp { .. } | SpecContent::Ether { .. } => packet,
         };
