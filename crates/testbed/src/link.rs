@@ -2,25 +2,25 @@
 //! Knows the messages; leaves to [`crate::switch`] and [`crate::machine`] what the devices are for.
 
 mod exchange;
+mod message;
 
 use crate::namespace::Namespace;
+use message::{indexed, link_of, named, veth};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL};
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage,
 };
 use netlink_packet_route::link::{
-    BridgePortState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoVeth,
-    LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage, State,
+    InfoBridge, InfoData, InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-/// A carrier normally arrives within a millisecond.
-const CARRIER_PATIENCE: Duration = Duration::from_secs(10);
+/// A carrier normally arrives within a millisecond; on a busy machine with thousands of devices it takes seconds.
+const CARRIER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Why a device could not be made, found or changed.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum LinkError {
     #[error("there is no network device {0} in that namespace")]
     Missing(String),
     /// A device does not come to life.
-    #[error("network device {0} carries no frames ten seconds after both its ends were brought up")]
+    #[error("network device {0} carries no frames a minute after both its ends were brought up")]
     NoCarrier(String),
 }
 
@@ -173,7 +173,9 @@ impl Links {
                     (RouteNetlinkMessage::SetLink(message), false)
                 });
                 links.change(messages.collect(), "bring veth devices up")?;
-                found.extend(links.numbered(group)?.iter().map(|link| link.index));
+                for end in group {
+                    found.push(links.find(end.name)?.index);
+                }
                 Ok(())
             })?;
         }
@@ -181,26 +183,34 @@ impl Links {
     }
 
     /// Waits until ends carry frames: the kernel tells a device of its peer, and the bridge of its port, from a
-    /// work queue (linkwatch), some time after the system call that brought the peer up.
-    fn await_carriers(&self, ends: &[VethEnd<'_>]) -> Result<Vec<u32>, LinkError> {
+    /// work queue (linkwatch) some time after the system call that brought the peer up, or (since 6.8) when
+    /// somebody asks for the device by name.
+    pub(crate) fn await_carriers(&self, ends: &[VethEnd<'_>]) -> Result<Vec<u32>, LinkError> {
         let mut found = Vec::new();
         for group in ends.chunk_by(|one, other| same_place(one.namespace, other.namespace)) {
             self.at(group, |links| {
-                let start = Instant::now();
-                loop {
-                    let now = links.numbered(group)?;
-                    let Some(waiting) = now.iter().find(|link| !link.carries) else {
-                        found.extend(now.iter().map(|link| link.index));
-                        return Ok(());
-                    };
-                    if start.elapsed() > CARRIER_PATIENCE {
-                        return Err(LinkError::NoCarrier(waiting.name.clone()));
-                    }
-                    std::thread::sleep(Duration::from_millis(1));
+                for end in group {
+                    found.push(links.await_carrier(end.name)?);
                 }
+                Ok(())
             })?;
         }
         Ok(found)
+    }
+
+    fn await_carrier(&self, name: &str) -> Result<u32, LinkError> {
+        let start = Instant::now();
+        let mut pause = Duration::from_micros(200);
+        while start.elapsed() < CARRIER_PATIENCE {
+            let link = self.find(name)?;
+            if link.carries {
+                return Ok(link.index);
+            }
+            // Each question holds the lock that the work queue needs.
+            std::thread::sleep(pause);
+            pause = pause.saturating_mul(2).min(Duration::from_millis(50));
+        }
+        Err(LinkError::NoCarrier(name.to_owned()))
     }
 
     /// Runs `work` with a socket where the group's devices are.
@@ -213,21 +223,6 @@ impl Links {
             Some(namespace) => work(&Links::open(namespace)?),
             None => work(self),
         }
-    }
-
-    /// The devices called as `ends` are, in that order: one question for a few, one dump for many.
-    fn numbered(&self, ends: &[VethEnd<'_>]) -> Result<Vec<Link>, LinkError> {
-        if ends.len() < 8 {
-            return ends.iter().map(|end| self.find(end.name)).collect();
-        }
-        let all = self.list()?.into_iter();
-        let mut all: HashMap<String, Link> = all.map(|link| (link.name.clone(), link)).collect();
-        ends.iter()
-            .map(|end| {
-                let missing = || LinkError::Missing(end.name.to_owned());
-                all.remove(end.name).ok_or_else(missing)
-            })
-            .collect()
     }
 
     /// Every device of the namespace, without counters, in order of index.
@@ -357,87 +352,4 @@ fn refused(request: &str, source: io::Error) -> LinkError {
 fn same_place(one: Option<&Namespace>, other: Option<&Namespace>) -> bool {
     let descriptor = |namespace: &Namespace| namespace.handle().as_raw_fd();
     one.map(descriptor) == other.map(descriptor)
-}
-
-fn is_blocked(about: &LinkInfo) -> bool {
-    let LinkInfo::PortData(InfoPortData::BridgePort(options)) = about else {
-        return false;
-    };
-    options.iter().any(|option| {
-        matches!(option, InfoBridgePort::State(state) if *state != BridgePortState::Forwarding)
-    })
-}
-
-fn indexed(index: u32) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    message.header.index = index;
-    message
-}
-
-fn named(name: &str, mac: [u8; 6]) -> LinkMessage {
-    let mut message = LinkMessage::default();
-    message.header.flags = LinkFlags::Up;
-    message.header.change_mask = LinkFlags::Up;
-    message.attributes = vec![
-        LinkAttribute::IfName(name.to_owned()),
-        LinkAttribute::Address(mac.to_vec()),
-    ];
-    message
-}
-
-fn veth(first: &VethEnd<'_>, second: &VethEnd<'_>) -> LinkMessage {
-    let mut peer = named(second.name, second.mac);
-    peer.header.flags = LinkFlags::empty();
-    peer.header.change_mask = LinkFlags::empty();
-    peer.attributes.extend(second.namespace.map(in_namespace));
-    let mut message = named(first.name, first.mac);
-    message.attributes.extend(first.namespace.map(in_namespace));
-    message
-        .attributes
-        .extend(first.upper.map(LinkAttribute::Controller));
-    message.attributes.push(LinkAttribute::LinkInfo(vec![
-        LinkInfo::Kind(InfoKind::Veth),
-        LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))),
-    ]));
-    message
-}
-
-fn in_namespace(namespace: &Namespace) -> LinkAttribute {
-    let descriptor: RawFd = namespace.handle().as_raw_fd();
-    LinkAttribute::NetNsFd(descriptor)
-}
-
-fn link_of(message: &RouteNetlinkMessage) -> Option<Link> {
-    let RouteNetlinkMessage::NewLink(message) = message else {
-        return None;
-    };
-    let mut link = Link {
-        index: message.header.index,
-        name: String::new(),
-        mac: [0; 6],
-        upper: None,
-        up: message.header.flags.contains(LinkFlags::Up),
-        carries: true,
-        counters: LinkCounters::default(),
-    };
-    for attribute in &message.attributes {
-        match attribute {
-            LinkAttribute::IfName(name) => link.name.clone_from(name),
-            LinkAttribute::Address(mac) => {
-                link.mac = mac.as_slice().try_into().unwrap_or_default();
-            }
-            LinkAttribute::Controller(upper) => link.upper = Some(*upper),
-            LinkAttribute::OperState(state) => link.carries &= *state == State::Up,
-            LinkAttribute::LinkInfo(about) => link.carries &= !about.iter().any(is_blocked),
-            LinkAttribute::Stats64(stats) => {
-                link.counters = LinkCounters {
-                    received: stats.rx_packets,
-                    sent: stats.tx_packets,
-                    dropped: stats.rx_dropped.saturating_add(stats.tx_dropped),
-                };
-            }
-            _ => {}
-        }
-    }
-    Some(link)
 }

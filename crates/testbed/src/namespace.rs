@@ -3,6 +3,7 @@
 //! A namespace here has no name and no process of its own, only file descriptors. It vanishes with the last of
 //! them, so nothing is left behind even when the test process is killed.
 
+use crate::kernel::socket::disable_transmit_offload;
 use crate::kernel::task;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -30,7 +31,7 @@ pub enum NamespaceError {
 }
 
 /// How a new namespace behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NamespaceOptions {
     /// Whether IPv6 exists. Without it (the default) the kernel sends no frame of its own accord; with it,
     /// duplicate address detection, router solicitations and autoconfiguration are still off.
@@ -38,15 +39,6 @@ pub struct NamespaceOptions {
     /// Whether br_netfilter shows bridged packets to iptables, ip6tables and arptables hooks
     /// (`net.bridge.bridge-nf-call-*`). Off by default, although this is a kernel's default where it is loaded.
     pub bridge_calls_iptables: bool,
-}
-
-impl Default for NamespaceOptions {
-    fn default() -> Self {
-        Self {
-            ipv6: false,
-            bridge_calls_iptables: false,
-        }
-    }
 }
 
 /// A network namespace held by a file descriptor; clones are the same namespace.
@@ -117,7 +109,7 @@ impl Namespace {
     }
 
     /// A path that names the namespace to other programs as long as this process holds it:
-    /// `ip link set X netns PATH` is not accepted by iproute2, `nsenter --net=PATH` and netlink are.
+    /// `ip link set DEVICE netns PATH`, `nsenter --net=PATH PROGRAM`.
     pub fn path(&self) -> PathBuf {
         let (process, descriptor) = (std::process::id(), self.handle.as_raw_fd());
         PathBuf::from(format!("/proc/{process}/fd/{descriptor}"))
@@ -127,6 +119,12 @@ impl Namespace {
     /// `parameter` is a path below `/proc/sys/net`, such as `ipv4/ip_forward`.
     pub fn set_parameter(&self, parameter: &str, value: &str) -> Result<(), NamespaceError> {
         self.run(|| write_parameter(parameter, value))
+    }
+
+    /// Makes a device of the namespace compute transmit checksums itself (`ethtool -K DEVICE tx off`), so that what the
+    /// kernel's own protocols send is what a wire would carry. Frames of raw ports are never touched.
+    pub fn disable_transmit_offload(&self, device: &str) -> io::Result<()> {
+        self.run(|| disable_transmit_offload(device))
     }
 
     /// The descriptor, for a netlink message that names a namespace.

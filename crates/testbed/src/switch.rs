@@ -4,7 +4,7 @@
 use crate::link::{BridgeSpec, LinkError, Links, VethEnd};
 use crate::namespace::{Namespace, NamespaceError, NamespaceOptions};
 use crate::raw_port::{Listener, MarkerCounter, PortError, RawPort};
-use crate::settle::{SettleError, Settler};
+use crate::settle::{PinnedThread, SettleError, Settler};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Why a switch could not be made or changed.
@@ -187,9 +187,26 @@ impl Switch {
         namespace: &Namespace,
         end_device: Option<&str>,
     ) -> Result<SwitchPort, SwitchError> {
+        self.plug_as(self.draft(bridge, namespace, end_device))
+    }
+
+    /// The next port as [`Switch::plug`] would make it, to be changed and given to [`Switch::plug_as`].
+    pub fn draft(
+        &self,
+        bridge: usize,
+        namespace: &Namespace,
+        end_device: Option<&str>,
+    ) -> SwitchPort {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let port = draft(number, bridge, namespace, end_device);
-        self.plug_as(port)
+        draft(number, bridge, namespace, end_device)
+    }
+
+    /// One of the bridges, counted from 0.
+    pub fn bridge(&self, number: usize) -> Result<&Bridge, SwitchError> {
+        self.bridges.get(number).ok_or(SwitchError::NoBridge {
+            asked: number,
+            bridges: self.bridges.len(),
+        })
     }
 
     /// Adds a port exactly as described; the indices in `port` are ignored and come back filled in.
@@ -224,13 +241,15 @@ impl Switch {
 
     /// Sends a frame, settles, and returns what each of `receivers` has received.
     ///
-    /// What was waiting at the receivers before is returned too: drain first where it matters.
+    /// The calling thread stays on its CPU meanwhile, so frames that it sent earlier without settling may still be on
+    /// their way from another; and what was waiting at the receivers before is returned too.
     pub fn exchange(
         &self,
         from: &RawPort,
         frame: &[u8],
         receivers: &mut [&mut RawPort],
     ) -> Result<Vec<Vec<Vec<u8>>>, SwitchError> {
+        let _pinned = PinnedThread::here().map_err(SettleError::System)?;
         from.send(frame)?;
         self.settle()?;
         let received = receivers.iter_mut().map(|port| port.drain());
@@ -240,10 +259,7 @@ impl Switch {
     fn make(&self, ports: &mut [SwitchPort]) -> Result<(), SwitchError> {
         let mut pairs = Vec::new();
         for port in ports.iter() {
-            let bridge = self.bridges.get(port.bridge).ok_or(SwitchError::NoBridge {
-                asked: port.bridge,
-                bridges: self.bridges.len(),
-            })?;
+            let bridge = self.bridge(port.bridge)?;
             let [_, rest @ ..] = port.mac;
             let [b, c, d, e, f] = rest;
             let near = VethEnd {

@@ -93,12 +93,14 @@ mod rerun {
         let (from, mut to) = (one.open().expect("a port"), two.open().expect("a port"));
         let mut sent = frame(one.mac, two.mac, 2000);
         sent.splice(12..12, [0x88, 0xa8, 0x20, 0x07]);
+        let start = std::time::Instant::now();
         for _ in 0..500 {
             let received = switch
                 .exchange(&from, &sent, &mut [&mut to])
                 .expect("settled");
             assert_eq!(received, [[sent.clone()]]);
         }
+        println!("verdict in {:?}", start.elapsed() / 500);
     }
 
     #[test]
@@ -157,7 +159,11 @@ fn a_guest_whose_kernel_stops_tells_no_status() {
 #[test]
 fn dropping_a_guest_ends_it() {
     let guest = Guest::start(&GuestSpec::bridge(&["sleep", "1000"])).expect("a guest");
+    let process = guest.process().expect("it sleeps");
+    let path = format!("/proc/{process}");
+    assert!(std::path::Path::new(&path).exists());
     drop(guest);
+    assert!(!std::path::Path::new(&path).exists());
 }
 
 #[test]

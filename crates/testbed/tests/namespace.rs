@@ -57,6 +57,22 @@ fn another_process_can_name_it_by_path() {
         String::from_utf8_lossy(&output.stdout).trim(),
         namespace.run(identity)
     );
+    let other = Namespace::new().expect("a namespace");
+    let moved = other
+        .command("ip")
+        .args([
+            "link", "add", "here", "type", "veth", "peer", "there", "netns",
+        ])
+        .arg(namespace.path())
+        .status();
+    assert!(
+        moved
+            .expect("ip runs: install the package iproute2")
+            .success()
+    );
+    Links::open(&namespace)
+        .and_then(|links| links.find("there"))
+        .expect("the far end is in the named namespace");
 }
 
 #[test]
