@@ -4,6 +4,7 @@
 pub mod census;
 mod datapath;
 mod difference;
+pub mod interpret;
 pub mod lower;
 mod probe;
 pub mod ruleset;
