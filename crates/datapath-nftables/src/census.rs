@@ -55,13 +55,13 @@ pub fn managed_bridges(contents: &TableContents) -> Option<BTreeSet<String>> {
         return None;
     }
     let name = |key: &Vec<u8>| {
-        let end = key
-            .iter()
-            .position(|byte| *byte == 0)
-            .unwrap_or(key.len());
+        let end = key.iter().position(|byte| *byte == 0).unwrap_or(key.len());
         String::from_utf8_lossy(key.get(..end).unwrap_or_default()).into_owned()
     };
-    let elements = contents.set(names::MANAGED).into_iter().flat_map(|set| &set.elements);
+    let elements = contents
+        .set(names::MANAGED)
+        .into_iter()
+        .flat_map(|set| &set.elements);
     Some(elements.map(|element| name(&element.key)).collect())
 }
 

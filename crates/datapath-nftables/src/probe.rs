@@ -3,7 +3,9 @@
 
 use ::datapath::{Capabilities, Capability, DatapathError};
 use nftables::probe::ProbeError;
-use nftables::{CommitError, Connection, Expression, Family, HookPoint, Reject, Verdict, connection_state};
+use nftables::{
+    CommitError, Connection, Expression, Family, HookPoint, Reject, Verdict, connection_state,
+};
 
 use crate::lower::matching::{Load, Matching};
 

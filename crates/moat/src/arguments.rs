@@ -27,7 +27,7 @@ Exit codes, of every command:
   2  the command line or the documents are wrong; nothing was changed
   3  the system refused: permissions, the kernel; nothing was changed"
 )]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Print JSON, for programs
     #[arg(long, global = true)]
     pub json: bool,
@@ -39,7 +39,7 @@ pub struct Cli {
 }
 
 #[derive(Subcommand, Debug)]
-pub enum Command {
+pub(crate) enum Command {
     /// Say whether documents are right, with every error at its place
     #[command(after_help = "\
 Examples:
@@ -137,6 +137,9 @@ Examples:
   sudo moat lab --help")]
     Lab(lab::Arguments),
 
-    #[command(hide = true, after_help = "Examples:\n  moat apply FILE --confirm 60s starts it")]
+    #[command(
+        hide = true,
+        after_help = "Examples:\n  moat apply FILE --confirm 60s starts it"
+    )]
     Guardian(guardian::GuardianArguments),
 }

@@ -13,7 +13,7 @@ const ETHERNET: u32 = 1;
 ///
 /// # Errors
 /// Where it cannot be read, or is in another format.
-pub fn read(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
     let bytes = std::fs::read(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
     parse(&bytes).map_err(|(problem, help)| {
@@ -48,15 +48,18 @@ fn parse(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Problem> {
     let link = number(20, big).map(|link| link & 0x0fff_ffff);
     if link != Some(ETHERNET) {
         return Err((
-            format!("its link type is {}, not Ethernet (1)", link.unwrap_or_default()),
+            format!(
+                "its link type is {}, not Ethernet (1)",
+                link.unwrap_or_default()
+            ),
             "capture on an Ethernet interface, not on `any`",
         ));
     }
     let mut frames = Vec::new();
     let mut at = HEADER;
     while at < bytes.len() {
-        let captured = number(at.saturating_add(8), big)
-            .and_then(|length| usize::try_from(length).ok());
+        let captured =
+            number(at.saturating_add(8), big).and_then(|length| usize::try_from(length).ok());
         let start = at.saturating_add(RECORD);
         let end = captured.and_then(|length| start.checked_add(length));
         let frame = end.and_then(|end| bytes.get(start..end));
@@ -76,7 +79,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Problem> {
 ///
 /// # Errors
 /// Says what was expected.
-pub fn hexadecimal(text: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn hexadecimal(text: &str) -> Result<Vec<u8>, String> {
     let digits: Vec<char> = text
         .trim()
         .trim_start_matches("0x")

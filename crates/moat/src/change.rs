@@ -1,11 +1,11 @@
-//! `moat plan`, `moat apply`, `moat remove`: the ways to change the switch. Knows when to try again
-//! and when to go back; what changes is left to the datapath.
+//! `moat plan`, `moat apply`, `moat remove`: the ways to change the switch. Knows
+//! in which order documents, switch and user are asked; what changes is left to the datapath.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use datapath::{Datapath, DatapathError};
+use datapath::Datapath as _;
 use datapath_nftables::{Change, NftablesDatapath};
 use serde_json::{Value, json};
 
@@ -13,14 +13,11 @@ use crate::confirm;
 use crate::documents::{self, Declaration, Documents};
 use crate::fault::{Failure, Outcome};
 use crate::output::{self, Style, count, paint};
+use crate::situation::{self, Prospect, Situation};
 use crate::{record, report};
-use crate::situation::{self, Situation};
-
-/// Somebody else changes the ruleset at the same moment once, twice; not this often.
-const ATTEMPTS: u32 = 10;
 
 #[derive(Args, Debug)]
-pub struct PlanArguments {
+pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub documents: Documents,
     /// The Host document to follow, where several are declared
@@ -29,7 +26,7 @@ pub struct PlanArguments {
 }
 
 #[derive(Args, Debug)]
-pub struct ApplyArguments {
+pub(crate) struct ApplyArguments {
     #[command(flatten)]
     pub documents: Documents,
     /// The Host document to follow, where several are declared
@@ -45,7 +42,7 @@ pub struct ApplyArguments {
 }
 
 #[derive(Args, Debug)]
-pub struct RemoveArguments {
+pub(crate) struct RemoveArguments {
     /// Say what would be removed and change nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -56,8 +53,12 @@ pub struct RemoveArguments {
 
 /// # Errors
 /// See [`Failure`].
-pub fn plan(arguments: &PlanArguments, as_json: bool) -> Result<Outcome, Failure> {
-    show_plan(&arguments.documents.paths, arguments.host.as_deref(), as_json)
+pub(crate) fn plan(arguments: &PlanArguments, as_json: bool) -> Result<Outcome, Failure> {
+    show_plan(
+        &arguments.documents.paths,
+        arguments.host.as_deref(),
+        as_json,
+    )
 }
 
 fn show_plan(paths: &[PathBuf], host: Option<&str>, as_json: bool) -> Result<Outcome, Failure> {
@@ -91,7 +92,7 @@ fn show_plan(paths: &[PathBuf], host: Option<&str>, as_json: bool) -> Result<Out
 
 /// # Errors
 /// See [`Failure`].
-pub fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome, Failure> {
+pub(crate) fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome, Failure> {
     let host = arguments.host.as_deref();
     if arguments.dry_run {
         return show_plan(&arguments.documents.paths, host, as_json);
@@ -111,7 +112,7 @@ pub fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome, Failu
     };
     let guard = match guard {
         // Nothing to go back from.
-        Some(guard) if applied.change.is_empty() => {
+        Some(guard) if applied.change.is_none() => {
             guard.dismiss();
             None
         }
@@ -119,9 +120,12 @@ pub fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome, Failu
     };
     if as_json {
         let mut answer = report::situation_json(&applied.situation);
-        answer["change"] = report::change_json(&applied.change);
+        answer["change"] = applied
+            .change
+            .as_ref()
+            .map_or(Value::Null, report::change_json);
         answer["verified"] = json!(true);
-        answer["attempts"] = json!(applied.attempts);
+        answer["retries"] = json!(applied.retries);
         if guard.is_some() {
             answer["confirm-within-seconds"] =
                 json!(arguments.confirm.map(|time| time.as_secs_f64()));
@@ -137,23 +141,24 @@ pub fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome, Failu
 }
 
 /// What an apply did.
-pub struct Applied {
+pub(crate) struct Applied {
     pub situation: Situation,
-    pub change: Change,
-    pub attempts: u32,
+    /// The last one that was committed; `None`: there was nothing to do.
+    pub change: Option<Change>,
+    /// How often something else got in between.
+    pub retries: u32,
 }
 
 impl Applied {
     fn text(&self) -> String {
         let ports = count(self.situation.program.ports.len(), "port");
-        let mut text = if self.change.is_empty() {
-            format!("Nothing to change: {ports} enforced as the documents say.\n")
-        } else {
-            format!(
+        let mut text = match &self.change {
+            None => format!("Nothing to change: {ports} enforced as the documents say.\n"),
+            Some(change) => format!(
                 "{}{} {ports} enforced; read back and compared: nothing is left to change.\n",
-                report::change_text(&self.change),
+                report::change_text(change),
                 paint(Style::Good, "Applied:"),
-            )
+            ),
         };
         if let Ok(resolved) = &self.situation.resolved {
             text.push_str(&report::degraded_text(&resolved.degraded));
@@ -163,57 +168,36 @@ impl Applied {
     }
 }
 
-/// Brings the switch to what the documents say: plans, commits, reads back and compares. Where
-/// something else changed the switch meanwhile, it looks and plans again.
+/// Brings the switch to what the documents say, and has it read back and compared.
 ///
 /// # Errors
 /// What the kernel lacks or refuses; the last good policy is in force then.
-pub fn converge(
+pub(crate) fn converge(
     datapath: &mut NftablesDatapath,
     declaration: &Declaration,
     host: Option<&str>,
 ) -> Result<Applied, Failure> {
-    let mut attempts = 0;
-    loop {
-        attempts += 1;
-        let situation = Situation::look(datapath, &declaration.catalog, host)?;
-        let resolved = match &situation.resolved {
-            Ok(resolved) => resolved,
-            Err(unmet) => {
-                return Err(Failure::state(format!(
-                    "this kernel cannot carry the plan out; nothing was changed\n{}",
-                    report::unmet_text(unmet).trim_end()
-                ))
-                .help("`moat doctor` says what this kernel can do and what would bring the rest"));
-            }
-        };
-        let change = datapath.plan(&resolved.program, &situation.installed);
-        match datapath.commit(&change) {
-            Err(DatapathError::Changed) if attempts < ATTEMPTS => continue,
-            result => result?,
+    let prospect = Prospect::look(datapath, &declaration.catalog, host)?;
+    let resolved = match &prospect.resolved {
+        Ok(resolved) => resolved,
+        Err(unmet) => {
+            return Err(Failure::state(format!(
+                "this kernel cannot carry the plan out; nothing was changed\n{}",
+                report::unmet_text(unmet).trim_end()
+            ))
+            .help("`moat doctor` says what this kernel can do and what would bring the rest"));
         }
-        if !change.is_empty() {
-            let installed = datapath.read()?;
-            let rest = datapath.plan(&resolved.program, &installed);
-            if !rest.is_empty() {
-                if attempts < ATTEMPTS {
-                    continue;
-                }
-                return Err(Failure::state(
-                    "the change was made, but something else has changed moat's table since",
-                )
-                .help("`moat diff` shows what differs, `moat guard` mends it whenever it happens"));
-            }
-        }
-        if !change.is_empty() || !record::exists() {
-            remember(declaration, &situation);
-        }
-        return Ok(Applied {
-            situation,
-            change,
-            attempts,
-        });
+    };
+    let convergence = datapath::converge(datapath, &resolved.program)?;
+    let situation = prospect.with(convergence.installed);
+    if convergence.change.is_some() || !record::exists() {
+        remember(declaration, &situation);
     }
+    Ok(Applied {
+        situation,
+        change: convergence.change,
+        retries: convergence.retries,
+    })
 }
 
 /// Plans explain themselves better with it; nothing depends on it.
@@ -229,7 +213,7 @@ fn remember(declaration: &Declaration, situation: &Situation) {
 
 /// # Errors
 /// See [`Failure`].
-pub fn remove(arguments: &RemoveArguments, as_json: bool) -> Result<Outcome, Failure> {
+pub(crate) fn remove(arguments: &RemoveArguments, as_json: bool) -> Result<Outcome, Failure> {
     let mut datapath = situation::open()?;
     let installed = datapath.read()?;
     let Some(contents) = &installed.contents else {
@@ -257,7 +241,9 @@ pub fn remove(arguments: &RemoveArguments, as_json: bool) -> Result<Outcome, Fai
         return Ok(Outcome::Fine);
     }
     if !arguments.yes && !confirm::ask(&format!("Remove {what}? Its ports lose all protection."))? {
-        return Err(Failure::state("not removed: it was not confirmed; nothing was changed"));
+        return Err(Failure::state(
+            "not removed: it was not confirmed; nothing was changed",
+        ));
     }
     confirm::refuse_while_pending()?;
     datapath.remove()?;

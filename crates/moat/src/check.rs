@@ -8,14 +8,14 @@ use crate::fault::{Failure, Outcome};
 use crate::output::{self, Style, count, paint};
 
 #[derive(Args, Debug)]
-pub struct CheckArguments {
+pub(crate) struct CheckArguments {
     #[command(flatten)]
     pub documents: Documents,
 }
 
 /// # Errors
 /// All that is wrong.
-pub fn check(arguments: &CheckArguments, as_json: bool) -> Result<Outcome, Failure> {
+pub(crate) fn check(arguments: &CheckArguments, as_json: bool) -> Result<Outcome, Failure> {
     let declaration = documents::read(&arguments.documents.paths)?;
     let catalog = &declaration.catalog;
     let kinds = [
@@ -28,7 +28,11 @@ pub fn check(arguments: &CheckArguments, as_json: bool) -> Result<Outcome, Failu
         ("host", catalog.hosts.len()),
     ];
     if as_json {
-        let files: Vec<&str> = declaration.sources.iter().map(|s| s.name.as_str()).collect();
+        let files: Vec<&str> = declaration
+            .sources
+            .iter()
+            .map(|s| s.name.as_str())
+            .collect();
         let kinds: serde_json::Map<_, _> = kinds
             .iter()
             .map(|(kind, number)| ((*kind).to_owned(), json!(number)))

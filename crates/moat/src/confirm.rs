@@ -17,7 +17,7 @@ use crate::output::{self, Style, paint};
 const READY_WITHIN: Duration = Duration::from_secs(20);
 
 #[derive(Args, Debug)]
-pub struct ConfirmArguments {
+pub(crate) struct ConfirmArguments {
     /// Go back at once instead of keeping the change
     #[arg(long)]
     pub revert: bool,
@@ -27,8 +27,12 @@ pub struct ConfirmArguments {
 ///
 /// # Errors
 /// Where nothing waits for confirmation.
-pub fn confirm(arguments: &ConfirmArguments, as_json: bool) -> Result<Outcome, Failure> {
-    let word = if arguments.revert { "revert" } else { "confirm" };
+pub(crate) fn confirm(arguments: &ConfirmArguments, as_json: bool) -> Result<Outcome, Failure> {
+    let word = if arguments.revert {
+        "revert"
+    } else {
+        "confirm"
+    };
     let Some(answer) = guardian::ask(word)? else {
         return Err(Failure::state(
             "no change waits for confirmation in this network namespace",
@@ -52,7 +56,7 @@ pub fn confirm(arguments: &ConfirmArguments, as_json: bool) -> Result<Outcome, F
 ///
 /// # Errors
 /// Where one waits.
-pub fn refuse_while_pending() -> Result<(), Failure> {
+pub(crate) fn refuse_while_pending() -> Result<(), Failure> {
     match guardian::ask("status")? {
         None => Ok(()),
         Some(left) => Err(Failure::state(format!(
@@ -63,7 +67,7 @@ pub fn refuse_while_pending() -> Result<(), Failure> {
 }
 
 /// A guardian that is ready to go back.
-pub struct Guard {
+pub(crate) struct Guard {
     child: Child,
     events: Receiver<Event>,
     sender: mpsc::Sender<Event>,
@@ -80,7 +84,7 @@ enum Event {
 ///
 /// # Errors
 /// Where it cannot do its work: nothing must be changed then.
-pub fn prepare(time: Duration) -> Result<Guard, Failure> {
+pub(crate) fn prepare(time: Duration) -> Result<Guard, Failure> {
     let unable = |error: io::Error| {
         Failure::system(format!(
             "cannot start the process that would go back: {error}; nothing was changed"
@@ -111,9 +115,13 @@ pub fn prepare(time: Duration) -> Result<Guard, Failure> {
             child,
             events,
             sender,
-            deadline: Instant::now().checked_add(time).unwrap_or_else(Instant::now),
+            deadline: Instant::now()
+                .checked_add(time)
+                .unwrap_or_else(Instant::now),
         }),
-        Ok(Event::Guardian(reason)) => Err(Failure::system(format!("{reason}; nothing was changed"))),
+        Ok(Event::Guardian(reason)) => {
+            Err(Failure::system(format!("{reason}; nothing was changed")))
+        }
         _ => {
             let _ = child.kill();
             let _ = child.wait();
@@ -126,7 +134,7 @@ pub fn prepare(time: Duration) -> Result<Guard, Failure> {
 
 impl Guard {
     /// There is nothing to go back from.
-    pub fn dismiss(mut self) {
+    pub(crate) fn dismiss(mut self) {
         let _ = guardian::ask("confirm");
         let _ = self.child.wait();
     }
@@ -135,7 +143,7 @@ impl Guard {
     ///
     /// # Errors
     /// Where the guardian died or could not go back.
-    pub fn wait(mut self) -> Result<Outcome, Failure> {
+    pub(crate) fn wait(mut self) -> Result<Outcome, Failure> {
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             for line in io::stdin().lock().lines().map_while(Result::ok) {
@@ -188,8 +196,9 @@ impl Guard {
                 output::note("Not confirmed: what was in force before is in force again.");
                 Ok(Outcome::Findings)
             }
-            reason => Err(Failure::system(format!("going back {reason}"))
-                .help("`moat status` shows what is in force; `moat apply` brings documents into force")),
+            reason => Err(Failure::system(format!("going back {reason}")).help(
+                "`moat status` shows what is in force; `moat apply` brings documents into force",
+            )),
         }
     }
 }
@@ -198,12 +207,12 @@ impl Guard {
 ///
 /// # Errors
 /// Where there is none to ask on.
-pub fn ask(question: &str) -> Result<bool, Failure> {
+pub(crate) fn ask(question: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(
-            "there is no terminal to ask on; nothing was changed",
-        )
-        .help("say --yes to do it without being asked"));
+        return Err(
+            Failure::usage("there is no terminal to ask on; nothing was changed")
+                .help("say --yes to do it without being asked"),
+        );
     }
     let _ = write!(io::stderr(), "{question} Type `yes` to do it: ");
     let mut answer = String::new();

@@ -12,7 +12,7 @@ use crate::fault::Failure;
 
 /// Where the documents are.
 #[derive(Args, Debug)]
-pub struct Documents {
+pub(crate) struct Documents {
     /// Files with documents, folders of them (all *.yaml, *.yml and *.json below), or `-` for
     /// standard input
     #[arg(value_name = "FILE|DIR", required = true)]
@@ -21,7 +21,7 @@ pub struct Documents {
 
 /// Documents where a command works without them too.
 #[derive(Args, Debug)]
-pub struct OptionalDocuments {
+pub(crate) struct OptionalDocuments {
     /// Files with documents, folders of them (all *.yaml, *.yml and *.json below), or `-` for
     /// standard input
     #[arg(value_name = "FILE|DIR")]
@@ -30,7 +30,7 @@ pub struct OptionalDocuments {
 
 /// A declaration as it was read.
 #[derive(Clone, Debug)]
-pub struct Declaration {
+pub(crate) struct Declaration {
     pub sources: Vec<Source>,
     pub catalog: Catalog,
 }
@@ -39,7 +39,7 @@ pub struct Declaration {
 ///
 /// # Errors
 /// Files that cannot be read, or all that is wrong in them.
-pub fn read(paths: &[PathBuf]) -> Result<Declaration, Failure> {
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Declaration, Failure> {
     let sources = sources(paths)?;
     let catalog = load(&sources)?;
     Ok(Declaration { sources, catalog })
@@ -49,7 +49,7 @@ pub fn read(paths: &[PathBuf]) -> Result<Declaration, Failure> {
 ///
 /// # Errors
 /// Files that cannot be read.
-pub fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+pub(crate) fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     let mut files = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" || !path.is_dir() {
@@ -78,7 +78,9 @@ fn folder(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         let path = entry.path();
         let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
         // A link to a folder could lead in a circle; one to a file is how some systems deploy.
-        let kind = entry.file_type().map_err(|error| unreadable(&path, &error))?;
+        let kind = entry
+            .file_type()
+            .map_err(|error| unreadable(&path, &error))?;
         if hidden {
             continue;
         }

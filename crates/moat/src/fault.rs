@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// How a command ended that did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// All is as it should be. Exit code 0.
     Fine,
     /// The switch or the documents are not as they should be. Exit code 1.
@@ -19,14 +19,14 @@ pub enum Outcome {
 
 impl Outcome {
     /// `Findings` if there are any.
-    pub fn findings(any: bool) -> Self {
+    pub(crate) fn findings(any: bool) -> Self {
         if any { Self::Findings } else { Self::Fine }
     }
 }
 
 /// Who has to do something about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// What the switch or the documents say keeps the command from its work. Exit code 1.
     State,
     /// The command line or the documents are wrong. Exit code 2.
@@ -37,7 +37,7 @@ pub enum Fault {
 
 /// Why a command could not do its work.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub fault: Fault,
     pub message: String,
     /// What to do next.
@@ -47,7 +47,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn new(fault: Fault, message: impl Into<String>) -> Self {
+    pub(crate) fn new(fault: Fault, message: impl Into<String>) -> Self {
         Self {
             fault,
             message: message.into(),
@@ -56,24 +56,24 @@ impl Failure {
         }
     }
 
-    pub fn state(message: impl Into<String>) -> Self {
+    pub(crate) fn state(message: impl Into<String>) -> Self {
         Self::new(Fault::State, message)
     }
 
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Fault::Usage, message)
     }
 
-    pub fn system(message: impl Into<String>) -> Self {
+    pub(crate) fn system(message: impl Into<String>) -> Self {
         Self::new(Fault::System, message)
     }
 
-    pub fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    pub fn exit_code(&self) -> ExitCode {
+    pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.fault {
             Fault::State => 1,
             Fault::Usage => 2,
@@ -81,7 +81,7 @@ impl Failure {
         })
     }
 
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         json!({ "error": {
             "fault": match self.fault {
                 Fault::State => "state",
@@ -122,10 +122,12 @@ impl From<DatapathError> for Failure {
                  nothing was changed",
             )
             .help("run it as root: sudo moat …"),
-            DatapathError::Changed => Self::state(error.to_string())
-                .help("something else changes the ruleset without pause; find it with `nft monitor`"),
-            DatapathError::Refused(_) => Self::system(error.to_string())
-                .help("`moat doctor` says what this kernel can do; the last good policy is in force"),
+            DatapathError::Changed => Self::state(error.to_string()).help(
+                "something else changes the ruleset without pause; find it with `nft monitor`",
+            ),
+            DatapathError::Refused(_) => Self::system(error.to_string()).help(
+                "`moat doctor` says what this kernel can do; the last good policy is in force",
+            ),
             DatapathError::Unreachable(_) => Self::system(format!("{error}; nothing was changed"))
                 .help("`moat doctor` says what is missing"),
         }

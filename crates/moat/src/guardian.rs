@@ -20,7 +20,7 @@ const ATTEMPTS: u32 = 50;
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Args, Debug)]
-pub struct GuardianArguments {
+pub(crate) struct GuardianArguments {
     /// How long to wait for confirmation
     #[arg(long)]
     pub milliseconds: u64,
@@ -31,7 +31,7 @@ pub struct GuardianArguments {
 ///
 /// # Errors
 /// Without /proc.
-pub fn folder() -> io::Result<PathBuf> {
+pub(crate) fn folder() -> io::Result<PathBuf> {
     let namespace = std::fs::metadata("/proc/thread-self/ns/net")?.ino();
     Ok(PathBuf::from(format!("/run/moat/{namespace}")))
 }
@@ -40,7 +40,7 @@ pub fn folder() -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// As mkdir(2).
-pub fn make_folder() -> io::Result<PathBuf> {
+pub(crate) fn make_folder() -> io::Result<PathBuf> {
     let folder = folder()?;
     std::fs::DirBuilder::new()
         .recursive(true)
@@ -53,7 +53,7 @@ pub fn make_folder() -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// Where it does not answer.
-pub fn ask(word: &str) -> Result<Option<String>, Failure> {
+pub(crate) fn ask(word: &str) -> Result<Option<String>, Failure> {
     let silent = |error: io::Error| {
         Failure::system(format!(
             "the process that waits for confirmation does not answer: {error}"
@@ -83,9 +83,7 @@ pub fn ask(word: &str) -> Result<Option<String>, Failure> {
         .set_read_timeout(Some(ANSWER_WITHIN))
         .map_err(silent)?;
     stream.write_all(word.as_bytes()).map_err(silent)?;
-    stream
-        .shutdown(std::net::Shutdown::Write)
-        .map_err(silent)?;
+    stream.shutdown(std::net::Shutdown::Write).map_err(silent)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map_err(silent)?;
     Ok(Some(answer))
@@ -95,7 +93,7 @@ pub fn ask(word: &str) -> Result<Option<String>, Failure> {
 ///
 /// # Errors
 /// None that anybody would see: they are told on standard output.
-pub fn run(arguments: &GuardianArguments) -> Result<Outcome, Failure> {
+pub(crate) fn run(arguments: &GuardianArguments) -> Result<Outcome, Failure> {
     let _ = rustix::process::setsid();
     let prepared = prepare();
     let (mut datapath, before, listener) = match prepared {
@@ -144,7 +142,9 @@ fn prepare() -> Result<(NftablesDatapath, Installed, UnixListener), Failure> {
         }
     };
     let listener = bind().map_err(|error: io::Error| {
-        Failure::system(format!("cannot wait for confirmation in /run/moat: {error}"))
+        Failure::system(format!(
+            "cannot wait for confirmation in /run/moat: {error}"
+        ))
     })?;
     Ok((datapath, before, listener))
 }
@@ -161,7 +161,9 @@ fn wait(listener: UnixListener, deadline: Instant) -> End {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
             let mut word = String::new();
-            let limited = stream.by_ref().take(16).read_to_string(&mut word);
+            let limited = io::Read::by_ref(&mut stream)
+                .take(16)
+                .read_to_string(&mut word);
             if limited.is_ok() && sender.send((word, stream)).is_err() {
                 return;
             }

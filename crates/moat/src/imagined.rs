@@ -6,7 +6,7 @@ use policy::Catalog;
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 
 /// The catalog with a device for every port, and an observation in which they all exist.
-pub fn imagine(catalog: &Catalog) -> (Catalog, Observation) {
+pub(crate) fn imagine(catalog: &Catalog) -> (Catalog, Observation) {
     let mut catalog = catalog.clone();
     let mut observed = Observation::default();
     let mut next = 1_u32;
@@ -52,7 +52,9 @@ pub fn imagine(catalog: &Catalog) -> (Catalog, Observation) {
         }
     }
     for port in catalog.ports.values_mut() {
-        let device = port.device.get_or_insert_with(|| format!("({})", port.name));
+        let device = port
+            .device
+            .get_or_insert_with(|| format!("({})", port.name));
         if let Some(network) = catalog.networks.get(&port.network) {
             interface(&mut observed, device, &network.bridge, network.vlan);
         }

@@ -10,6 +10,7 @@ mod fault;
 mod guardian;
 mod imagined;
 mod lab;
+mod live;
 mod output;
 mod record;
 mod report;

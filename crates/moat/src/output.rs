@@ -12,7 +12,7 @@ use crate::fault::Failure;
 
 /// When to use colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Color {
+pub(crate) enum Color {
     /// On a terminal, unless NO_COLOR is set.
     #[default]
     Auto,
@@ -22,7 +22,7 @@ pub enum Color {
 
 /// How a word looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Style {
+pub(crate) enum Style {
     Good,
     Bad,
     Warning,
@@ -33,7 +33,7 @@ pub enum Style {
 static COLOR: AtomicBool = AtomicBool::new(false);
 
 /// Decides about colours, once, before anything is printed.
-pub fn set_color(choice: Color) {
+pub(crate) fn set_color(choice: Color) {
     let color = match choice {
         Color::Always => true,
         Color::Never => false,
@@ -46,12 +46,12 @@ pub fn set_color(choice: Color) {
     COLOR.store(color, Ordering::Relaxed);
 }
 
-pub fn color() -> bool {
+pub(crate) fn color() -> bool {
     COLOR.load(Ordering::Relaxed)
 }
 
 /// The text in that style, where colours are on.
-pub fn paint(style: Style, text: impl AsRef<str>) -> String {
+pub(crate) fn paint(style: Style, text: impl AsRef<str>) -> String {
     let text = text.as_ref();
     if !color() {
         return text.to_owned();
@@ -67,7 +67,7 @@ pub fn paint(style: Style, text: impl AsRef<str>) -> String {
 }
 
 /// Columns of the terminal; wide where there is none.
-pub fn width() -> usize {
+pub(crate) fn width() -> usize {
     let columns = std::env::var("COLUMNS").ok();
     let set = columns.and_then(|columns| columns.parse().ok());
     set.or_else(|| Table::new().width().map(usize::from))
@@ -75,15 +75,15 @@ pub fn width() -> usize {
 }
 
 /// A table without lines, as programs and eyes like it.
-pub struct Grid {
+pub(crate) struct Grid {
     table: Table,
     rows: usize,
 }
 
 impl Grid {
-    pub fn new(header: &[&str]) -> Self {
+    pub(crate) fn new(header: &[&str]) -> Self {
         let mut table = Table::new();
-        table.load_preset(presets::NOTHING);
+        table.load_style(presets::NOTHING);
         // Nobody reads a pipe at a certain width: there, rows stay lines.
         table.set_content_arrangement(if io::stdout().is_terminal() {
             ContentArrangement::Dynamic
@@ -94,12 +94,12 @@ impl Grid {
         Self { table, rows: 0 }
     }
 
-    pub fn row<T: Into<comfy_table::Cell>>(&mut self, cells: impl IntoIterator<Item = T>) {
+    pub(crate) fn row<T: Into<comfy_table::Cell>>(&mut self, cells: impl IntoIterator<Item = T>) {
         self.table.add_row(cells);
         self.rows = self.rows.saturating_add(1);
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rows == 0
     }
 }
@@ -116,7 +116,7 @@ impl std::fmt::Display for Grid {
 }
 
 /// Writes to standard output. A reader that went away (`| head`) has seen enough.
-pub fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     let written = stdout
         .write_all(text.as_bytes())
@@ -128,26 +128,26 @@ pub fn print(text: &str) {
     }
 }
 
-pub fn line(text: impl AsRef<str>) {
+pub(crate) fn line(text: impl AsRef<str>) {
     print(&format!("{}\n", text.as_ref()));
 }
 
 /// For people only: stays out of what programs read.
-pub fn note(text: impl AsRef<str>) {
+pub(crate) fn note(text: impl AsRef<str>) {
     let _ = writeln!(io::stderr(), "{}", text.as_ref());
 }
 
-pub fn json(value: &Value) {
+pub(crate) fn json(value: &Value) {
     line(format!("{value:#}"));
 }
 
 /// One JSON value in a line: for commands that go on.
-pub fn json_line(value: &Value) {
+pub(crate) fn json_line(value: &Value) {
     line(value.to_string());
 }
 
 /// Tells why a command failed.
-pub fn failure(failure: &Failure, as_json: bool) {
+pub(crate) fn failure(failure: &Failure, as_json: bool) {
     if as_json {
         json(&failure.to_json());
         return;
@@ -165,7 +165,7 @@ pub fn failure(failure: &Failure, as_json: bool) {
 }
 
 /// `1 port`, `2 ports`.
-pub fn count(number: usize, word: &str) -> String {
+pub(crate) fn count(number: usize, word: &str) -> String {
     match number {
         1 => format!("1 {word}"),
         number => format!("{number} {word}s"),

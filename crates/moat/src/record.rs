@@ -19,7 +19,7 @@ use crate::guardian;
 const FILE: &str = "applied.json";
 
 /// What was applied.
-pub struct Record {
+pub(crate) struct Record {
     pub declaration: Declaration,
     pub host: String,
     pub observed: Observation,
@@ -29,7 +29,7 @@ pub struct Record {
 ///
 /// # Errors
 /// As writing a file: the apply itself is not affected.
-pub fn keep(sources: &[Source], host: &str, observed: &Observation) -> io::Result<()> {
+pub(crate) fn keep(sources: &[Source], host: &str, observed: &Observation) -> io::Result<()> {
     let sources = sources
         .iter()
         .map(|source| json!({ "name": source.name, "text": source.text }));
@@ -51,12 +51,12 @@ pub fn keep(sources: &[Source], host: &str, observed: &Observation) -> io::Resul
 }
 
 /// Whether there is a record.
-pub fn exists() -> bool {
+pub(crate) fn exists() -> bool {
     guardian::folder().is_ok_and(|folder| folder.join(FILE).exists())
 }
 
 /// Forgets it: our table is gone.
-pub fn forget() {
+pub(crate) fn forget() {
     if let Ok(folder) = guardian::folder() {
         let _ = std::fs::remove_file(folder.join(FILE));
         let _ = std::fs::remove_dir(folder);
@@ -64,7 +64,7 @@ pub fn forget() {
 }
 
 /// The record of the present network namespace, if there is one that can be read.
-pub fn read() -> Option<Record> {
+pub(crate) fn read() -> Option<Record> {
     let text = std::fs::read_to_string(guardian::folder().ok()?.join(FILE)).ok()?;
     let record: Value = serde_json::from_str(&text).ok()?;
     let source = |value: &Value| {
@@ -84,7 +84,10 @@ pub fn read() -> Option<Record> {
 }
 
 /// The program that is in force, where the record lowers to exactly what is installed.
-pub fn program_in_force(installed: &Installed, capabilities: &Capabilities) -> Option<HostProgram> {
+pub(crate) fn program_in_force(
+    installed: &Installed,
+    capabilities: &Capabilities,
+) -> Option<HostProgram> {
     installed.contents.as_ref()?;
     let record = read()?;
     let catalog = &record.declaration.catalog;
@@ -102,7 +105,11 @@ fn observation_json(observed: &Observation) -> Value {
         .bridges
         .iter()
         .map(|(name, bridge)| {
-            let value = json!([bridge.ifindex, bridge.mac.to_string(), bridge.vlan_filtering]);
+            let value = json!([
+                bridge.ifindex,
+                bridge.mac.to_string(),
+                bridge.vlan_filtering
+            ]);
             (name.clone(), value)
         })
         .collect();
@@ -135,7 +142,9 @@ fn read_observation(value: &Value) -> Option<Observation> {
             ifindex: index(&interface[0])?,
             bridge: interface[1].as_str()?.to_owned(),
             mac: mac(&interface[2])?,
-            pvid: interface[3].as_u64().and_then(|vid| u16::try_from(vid).ok()),
+            pvid: interface[3]
+                .as_u64()
+                .and_then(|vid| u16::try_from(vid).ok()),
         };
         observation.interfaces.insert(name.clone(), interface);
     }

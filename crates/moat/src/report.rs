@@ -16,7 +16,7 @@ const MOST_PORTS: usize = 6;
 const MOST_LINES: usize = 40;
 
 /// The change in the switch.
-pub fn change_json(change: &Change) -> Value {
+pub(crate) fn change_json(change: &Change) -> Value {
     let cost = change.cost();
     let lines = change.summary.iter().map(|line| {
         json!({ "kind": line.kind, "name": line.name, "added": line.added, "removed": line.removed })
@@ -31,7 +31,7 @@ pub fn change_json(change: &Change) -> Value {
     })
 }
 
-pub fn change_text(change: &Change) -> String {
+pub(crate) fn change_text(change: &Change) -> String {
     if change.is_empty() {
         return "The switch is as the documents say: nothing to change.\n".to_owned();
     }
@@ -65,7 +65,7 @@ pub fn change_text(change: &Change) -> String {
     text
 }
 
-pub fn unmet_text(unmet: &[Unmet]) -> String {
+pub(crate) fn unmet_text(unmet: &[Unmet]) -> String {
     let mut text = String::new();
     for need in unmet {
         let _ = writeln!(
@@ -84,7 +84,7 @@ pub fn unmet_text(unmet: &[Unmet]) -> String {
     text
 }
 
-pub fn degraded_text(degraded: &[Degraded]) -> String {
+pub(crate) fn degraded_text(degraded: &[Degraded]) -> String {
     let mut text = String::new();
     for given_up in degraded {
         let _ = writeln!(
@@ -100,7 +100,7 @@ pub fn degraded_text(degraded: &[Degraded]) -> String {
 }
 
 /// Ports that are declared and not enforced here.
-pub fn missing_text(program: &HostProgram) -> String {
+pub(crate) fn missing_text(program: &HostProgram) -> String {
     let mut text = String::new();
     let mut absent = 0_usize;
     for (name, refusal) in &program.refused {
@@ -122,7 +122,10 @@ pub fn missing_text(program: &HostProgram) -> String {
             "{}",
             paint(
                 Style::Faint,
-                format!("{} not on this host (`moat ports` says why)", declared(absent)),
+                format!(
+                    "{} not on this host (`moat ports` says why)",
+                    declared(absent)
+                ),
             )
         );
     }
@@ -136,7 +139,7 @@ fn declared(number: usize) -> String {
     }
 }
 
-pub fn missing_json(program: &HostProgram, absent: bool) -> Value {
+pub(crate) fn missing_json(program: &HostProgram, absent: bool) -> Value {
     let refused = program.refused.iter();
     refused
         .filter(|(_, refusal)| refusal.absent == absent)
@@ -147,7 +150,7 @@ pub fn missing_json(program: &HostProgram, absent: bool) -> Value {
 }
 
 /// What plan, apply and diff have in common.
-pub fn situation_json(situation: &Situation) -> Value {
+pub(crate) fn situation_json(situation: &Situation) -> Value {
     let (degraded, unmet) = match &situation.resolved {
         Ok(resolved) => (json!(resolved.degraded), json!([])),
         Err(unmet) => (json!([]), json!(unmet)),

@@ -7,7 +7,6 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use datapath::resolve;
 use frame::MacAddress;
 use policy::HostProgram;
 use policy::document::Port;
@@ -17,24 +16,18 @@ use policy::program::{ConnectionState, Direction};
 use crate::documents::{self, Declaration};
 use crate::fault::Failure;
 use crate::imagined::imagine;
+use crate::live;
 use crate::record;
 use crate::situation::{self, Situation};
 use crate::trace::TraceArguments;
 
-/// What one port is judged by.
-pub struct Side {
-    pub program: HostProgram,
-    /// Its host was imagined.
-    pub imagined: bool,
-}
-
 /// The documents that are asked, and this host where it can be looked at.
-pub struct Sides {
+pub(crate) struct Sides {
     declaration: Declaration,
     host: Option<String>,
     offline: bool,
-    here: OnceCell<Option<Rc<Side>>>,
-    elsewhere: RefCell<BTreeMap<String, Rc<Side>>>,
+    here: OnceCell<Option<Rc<HostProgram>>>,
+    elsewhere: RefCell<BTreeMap<String, Rc<HostProgram>>>,
     situation: Option<Situation>,
     live: bool,
     notes: RefCell<Vec<String>>,
@@ -43,7 +36,7 @@ pub struct Sides {
 impl Sides {
     /// # Errors
     /// Wrong documents; a switch that cannot be read, where `--live` asks for it.
-    pub fn new(paths: &[PathBuf], arguments: &TraceArguments) -> Result<Self, Failure> {
+    pub(crate) fn new(paths: &[PathBuf], arguments: &TraceArguments) -> Result<Self, Failure> {
         let mut host = arguments.host.clone();
         let declaration = if paths.is_empty() {
             let record = record::read().ok_or_else(|| {
@@ -62,7 +55,9 @@ impl Sides {
         } else if arguments.offline {
             None
         } else {
-            situation::of(&declaration, host.as_deref()).ok().map(|(_, situation)| situation)
+            situation::of(&declaration, host.as_deref())
+                .ok()
+                .map(|(_, situation)| situation)
         };
         Ok(Self {
             declaration,
@@ -77,7 +72,7 @@ impl Sides {
     }
 
     /// What people should know about the answers.
-    pub fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         self.notes.borrow().clone()
     }
 
@@ -91,19 +86,25 @@ impl Sides {
 
     /// # Errors
     /// Where no document declares it.
-    pub fn port(&self, name: &str) -> Result<&Port, Failure> {
+    pub(crate) fn port(&self, name: &str) -> Result<&Port, Failure> {
         let ports = &self.declaration.catalog.ports;
         ports.get(name).ok_or_else(|| {
             let known: Vec<&str> = ports.keys().take(8).map(String::as_str).collect();
-            Failure::usage(format!("no document declares a port {name}")).help(match known.as_slice() {
-                [] => "the documents declare no ports at all".to_owned(),
-                known => format!("declared are {}{}", known.join(", "), if ports.len() > 8 { ", …" } else { "" }),
-            })
+            Failure::usage(format!("no document declares a port {name}")).help(
+                match known.as_slice() {
+                    [] => "the documents declare no ports at all".to_owned(),
+                    known => format!(
+                        "declared are {}{}",
+                        known.join(", "),
+                        if ports.len() > 8 { ", …" } else { "" }
+                    ),
+                },
+            )
         })
     }
 
     /// The MAC under which an address is reached: its port's, else the gateway's.
-    pub fn mac_of(&self, address: Option<IpAddr>, asking: &Port) -> Option<MacAddress> {
+    pub(crate) fn mac_of(&self, address: Option<IpAddr>, asking: &Port) -> Option<MacAddress> {
         let address = address?;
         let catalog = &self.declaration.catalog;
         let has = |port: &&Port| port.addresses.iter().any(|net| net.contains(&address));
@@ -122,7 +123,7 @@ impl Sides {
     }
 
     /// Another port with this MAC.
-    pub fn by_mac(&self, mac: MacAddress, asking: &Port) -> Option<&Port> {
+    pub(crate) fn by_mac(&self, mac: MacAddress, asking: &Port) -> Option<&Port> {
         let mut ports = self.declaration.catalog.ports.values();
         ports.find(|port| port.mac == mac && port.name != asking.name)
     }
@@ -131,15 +132,14 @@ impl Sides {
     ///
     /// # Errors
     /// Where documents do not say which host is meant.
-    pub fn side(&self, port: &Port) -> Result<Rc<Side>, Failure> {
+    pub(crate) fn program(&self, port: &Port) -> Result<Rc<HostProgram>, Failure> {
         if let Some(here) = self.here()
             && here
-                .program
                 .refused
                 .get(&port.name)
                 .is_none_or(|refusal| !refusal.absent)
         {
-            if let Some(refusal) = here.program.refused.get(&port.name) {
+            if let Some(refusal) = here.refused.get(&port.name) {
                 self.note(format!("port {} is refused: {}", port.name, refusal.reason));
             }
             return Ok(here);
@@ -162,15 +162,12 @@ impl Sides {
                 port.name
             ));
         }
-        let side = Rc::new(Side {
-            program,
-            imagined: true,
-        });
-        self.elsewhere.borrow_mut().insert(key, Rc::clone(&side));
-        Ok(side)
+        let program = Rc::new(program);
+        self.elsewhere.borrow_mut().insert(key, Rc::clone(&program));
+        Ok(program)
     }
 
-    fn here(&self) -> Option<Rc<Side>> {
+    fn here(&self) -> Option<Rc<HostProgram>> {
         let find = || {
             if self.offline {
                 return None;
@@ -191,10 +188,7 @@ impl Sides {
                 // Whoever may not ask nf_tables may still ask which interfaces exist.
                 None => self.compiled(&inventory::observe().ok()?)?,
             };
-            Some(Rc::new(Side {
-                program,
-                imagined: false,
-            }))
+            Some(Rc::new(program))
         };
         self.here.get_or_init(find).clone()
     }
@@ -206,16 +200,21 @@ impl Sides {
 
     /// What the installed ruleset does with the frame, where `--live` asks for it: whether it
     /// passes and why, or why that cannot be said.
-    ///
-    /// # Errors
-    /// Where nothing is installed.
-    pub fn live(
+    pub(crate) fn live(
         &self,
-        _port: &str,
-        _direction: Direction,
-        _bytes: &[u8],
-        _state: ConnectionState,
-    ) -> Result<Option<Result<(bool, String), String>>, Failure> {
-        Ok(None)
+        port: &str,
+        direction: Direction,
+        bytes: &[u8],
+        state: ConnectionState,
+    ) -> Option<Result<(bool, String), String>> {
+        let situation = self.situation.as_ref().filter(|_| self.live)?;
+        let Some(contents) = &situation.installed.contents else {
+            let nothing = "nothing is installed: every frame passes";
+            return Some(Ok((true, nothing.to_owned())));
+        };
+        let Some(port) = situation.program.ports.get(port) else {
+            return Some(Err(format!("port {port} is not on this host")));
+        };
+        Some(live::ask(contents, port, direction, bytes, state))
     }
 }

@@ -10,7 +10,7 @@ use crate::documents::Declaration;
 use crate::fault::Failure;
 
 /// One look at a host.
-pub struct Situation {
+pub(crate) struct Situation {
     pub observed: Observation,
     /// As compiled, before it was fitted to this kernel.
     pub program: HostProgram,
@@ -25,12 +25,44 @@ impl Situation {
     ///
     /// # Errors
     /// Where something cannot be read, or the documents do not say which host this is.
-    pub fn look(
+    pub(crate) fn look(
         datapath: &mut NftablesDatapath,
         catalog: &Catalog,
         host: Option<&str>,
     ) -> Result<Self, Failure> {
         let installed = datapath.read()?;
+        let prospect = Prospect::look(datapath, catalog, host)?;
+        Ok(prospect.with(installed))
+    }
+
+    /// What has to change, unless this kernel lacks something.
+    pub(crate) fn change(&self, datapath: &NftablesDatapath) -> Option<Change> {
+        let resolved = self.resolved.as_ref().ok()?;
+        Some(datapath.plan(&resolved.program, &self.installed))
+    }
+
+    /// Declared ports whose policy cannot be enforced: not those that are simply elsewhere.
+    pub(crate) fn has_refused_ports(&self) -> bool {
+        self.program.refused.values().any(|refusal| !refusal.absent)
+    }
+}
+
+/// What should be installed, before a look at what is.
+pub(crate) struct Prospect {
+    pub observed: Observation,
+    pub program: HostProgram,
+    pub capabilities: Capabilities,
+    pub resolved: Result<Resolved, Vec<Unmet>>,
+}
+
+impl Prospect {
+    /// # Errors
+    /// As [`Situation::look`].
+    pub(crate) fn look(
+        datapath: &mut NftablesDatapath,
+        catalog: &Catalog,
+        host: Option<&str>,
+    ) -> Result<Self, Failure> {
         let observed = inventory::observe()?;
         let program = compile(catalog, host, &observed)?;
         let capabilities = datapath.capabilities()?;
@@ -40,19 +72,17 @@ impl Situation {
             program,
             capabilities,
             resolved,
-            installed,
         })
     }
 
-    /// What has to change, unless this kernel lacks something.
-    pub fn change(&self, datapath: &NftablesDatapath) -> Option<Change> {
-        let resolved = self.resolved.as_ref().ok()?;
-        Some(datapath.plan(&resolved.program, &self.installed))
-    }
-
-    /// Declared ports whose policy cannot be enforced: not those that are simply elsewhere.
-    pub fn has_refused_ports(&self) -> bool {
-        self.program.refused.values().any(|refusal| !refusal.absent)
+    pub(crate) fn with(self, installed: Installed) -> Situation {
+        Situation {
+            observed: self.observed,
+            program: self.program,
+            capabilities: self.capabilities,
+            resolved: self.resolved,
+            installed,
+        }
     }
 }
 
@@ -60,7 +90,7 @@ impl Situation {
 ///
 /// # Errors
 /// Where the kernel gives none.
-pub fn open() -> Result<NftablesDatapath, Failure> {
+pub(crate) fn open() -> Result<NftablesDatapath, Failure> {
     Ok(NftablesDatapath::open()?)
 }
 
@@ -68,7 +98,7 @@ pub fn open() -> Result<NftablesDatapath, Failure> {
 ///
 /// # Errors
 /// Where it is not clear which host that is.
-pub fn compile(
+pub(crate) fn compile(
     catalog: &Catalog,
     host: Option<&str>,
     observed: &Observation,
@@ -107,7 +137,7 @@ fn own_name(catalog: &Catalog) -> Option<String> {
 ///
 /// # Errors
 /// As [`Situation::look`].
-pub fn of(
+pub(crate) fn of(
     declaration: &Declaration,
     host: Option<&str>,
 ) -> Result<(NftablesDatapath, Situation), Failure> {

@@ -19,7 +19,7 @@ use crate::report;
 use crate::situation::{self, Situation};
 
 #[derive(Args, Debug)]
-pub struct StatusArguments {
+pub(crate) struct StatusArguments {
     #[command(flatten)]
     pub documents: OptionalDocuments,
     /// The Host document to follow, where several are declared
@@ -28,7 +28,7 @@ pub struct StatusArguments {
 }
 
 #[derive(Args, Debug)]
-pub struct PortsArguments {
+pub(crate) struct PortsArguments {
     #[command(flatten)]
     pub documents: OptionalDocuments,
     /// The Host document to follow, where several are declared
@@ -161,7 +161,9 @@ impl View {
                 let state = match (situation.program.refused.get(name), installed) {
                     (Some(refusal), _) if refusal.absent => State::Absent(refusal.reason.clone()),
                     (Some(refusal), _) => State::Refused(refusal.reason.clone()),
-                    (None, Some(installed)) if installed.name == *name && settled => State::Enforced,
+                    (None, Some(installed)) if installed.name == *name && settled => {
+                        State::Enforced
+                    }
                     (None, Some(_)) => State::Outdated,
                     (None, None) => State::NotApplied,
                 };
@@ -229,7 +231,14 @@ impl View {
 
     /// Drops by what decided them: guards, quarantine and the like, without the rules.
     fn drops(&self) -> u64 {
-        let plain = ["quarantine", "malformed", "tagged", "isolation", "ethertype", "connection"];
+        let plain = [
+            "quarantine",
+            "malformed",
+            "tagged",
+            "isolation",
+            "ethertype",
+            "connection",
+        ];
         let counters = self.counters.rules.iter();
         counters
             .filter(|(id, _)| plain.contains(&id.as_str()) || id.starts_with("guard/"))
@@ -269,10 +278,14 @@ fn addresses(port: &Port) -> Vec<String> {
 
 /// # Errors
 /// See [`Failure`].
-pub fn status(arguments: &StatusArguments, as_json: bool) -> Result<Outcome, Failure> {
+pub(crate) fn status(arguments: &StatusArguments, as_json: bool) -> Result<Outcome, Failure> {
     let view = View::of(&arguments.documents.paths, arguments.host.as_deref())?;
     let waiting = guardian::ask("status").unwrap_or_default();
-    let managed = view.installed.contents.as_ref().map(census::managed_bridges);
+    let managed = view
+        .installed
+        .contents
+        .as_ref()
+        .map(census::managed_bridges);
     if as_json {
         let mut answer = json!({
             "table": datapath_nftables::table().to_string(),
@@ -321,7 +334,10 @@ pub fn status(arguments: &StatusArguments, as_json: bool) -> Result<Outcome, Fai
         let word = paint(Style::Warning, "In quarantine");
         text.push_str(&format!("{word}: {}.\n", quarantined.join(", ")));
     }
-    text.push_str(&format!("Dropped by guards and quarantine: {} frames.\n", view.drops()));
+    text.push_str(&format!(
+        "Dropped by guards and quarantine: {} frames.\n",
+        view.drops()
+    ));
     if !view.rows.is_empty() {
         text.push('\n');
         text.push_str(&status_grid(&view).to_string());
@@ -334,7 +350,14 @@ pub fn status(arguments: &StatusArguments, as_json: bool) -> Result<Outcome, Fai
 }
 
 fn status_grid(view: &View) -> Grid {
-    let mut grid = Grid::new(&["port", "device", "behaviour", "frames in", "forged", "state"]);
+    let mut grid = Grid::new(&[
+        "port",
+        "device",
+        "behaviour",
+        "frames in",
+        "forged",
+        "state",
+    ]);
     for row in &view.rows {
         grid.row([
             row.name.clone(),
@@ -353,7 +376,7 @@ fn status_grid(view: &View) -> Grid {
 
 /// # Errors
 /// See [`Failure`].
-pub fn ports(arguments: &PortsArguments, as_json: bool) -> Result<Outcome, Failure> {
+pub(crate) fn ports(arguments: &PortsArguments, as_json: bool) -> Result<Outcome, Failure> {
     let view = View::of(&arguments.documents.paths, arguments.host.as_deref())?;
     if as_json {
         output::json(&view.rows.iter().map(row_json).collect());
@@ -364,7 +387,14 @@ pub fn ports(arguments: &PortsArguments, as_json: bool) -> Result<Outcome, Failu
         return Ok(view.outcome());
     }
     let mut grid = Grid::new(&[
-        "port", "vm", "device", "network", "mac", "addresses", "profiles", "state",
+        "port",
+        "vm",
+        "device",
+        "network",
+        "mac",
+        "addresses",
+        "profiles",
+        "state",
     ]);
     for row in &view.rows {
         let declared = row.declared.as_ref();

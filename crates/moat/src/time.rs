@@ -6,7 +6,7 @@ use std::time::Duration;
 ///
 /// # Errors
 /// Says what was expected.
-pub fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
@@ -20,7 +20,9 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => number.checked_mul(3_600_000),
         _ => return Err(expected()),
     };
-    let time = milliseconds.map(Duration::from_millis).ok_or_else(expected)?;
+    let time = milliseconds
+        .map(Duration::from_millis)
+        .ok_or_else(expected)?;
     if time.is_zero() || time > Duration::from_secs(7 * 86_400) {
         return Err(format!("`{text}` is not between a millisecond and a week"));
     }
@@ -38,7 +40,16 @@ mod tests {
         assert_eq!(duration("60"), Ok(Duration::from_secs(60)));
         assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
         assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        for wrong in ["", "s", "1.5s", "-1", "0", "1d", "999999999999999999999s", "9999h"] {
+        for wrong in [
+            "",
+            "s",
+            "1.5s",
+            "-1",
+            "0",
+            "1d",
+            "999999999999999999999s",
+            "9999h",
+        ] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }

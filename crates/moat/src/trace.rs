@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::capture;
 use crate::fault::{Failure, Outcome};
 use crate::output::{self, Style, paint};
-use crate::sides::{Side, Sides};
+use crate::sides::Sides;
 
 #[derive(Args, Debug)]
-pub struct TraceArguments {
+pub(crate) struct TraceArguments {
     /// Documents, the direction, and frames in words; without documents those of the last apply
     #[arg(value_name = "[FILE|DIR]... in|out [FRAME]...", required = true)]
     pub words: Vec<String>,
@@ -26,7 +26,7 @@ pub struct TraceArguments {
     pub port: String,
     /// A frame as hexadecimal digits, from its destination MAC on
     #[arg(long, value_name = "HEX", value_parser = capture::hexadecimal)]
-    pub frame: Vec<std::vec::Vec<u8>>,
+    pub frame: Vec<Vec<u8>>,
     /// All frames of a capture file
     #[arg(long, value_name = "FILE")]
     pub pcap: Vec<PathBuf>,
@@ -46,7 +46,7 @@ pub struct TraceArguments {
 
 /// What connection tracking says of a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum State {
+pub(crate) enum State {
     /// It begins a connection
     #[default]
     New,
@@ -74,7 +74,7 @@ const STRANGER: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 0x01]);
 
 /// # Errors
 /// See [`Failure`].
-pub fn trace(arguments: &TraceArguments, as_json: bool) -> Result<Outcome, Failure> {
+pub(crate) fn trace(arguments: &TraceArguments, as_json: bool) -> Result<Outcome, Failure> {
     let (paths, direction, specs) = split(&arguments.words)?;
     let sides = Sides::new(&paths, arguments)?;
     let port = sides.port(&arguments.port)?;
@@ -83,7 +83,10 @@ pub fn trace(arguments: &TraceArguments, as_json: bool) -> Result<Outcome, Failu
     let mut outcome = Outcome::Fine;
     for (number, bytes) in frames.iter().enumerate() {
         let parts = walk(&sides, port, direction, bytes, arguments.state.into())?;
-        if parts.iter().any(|part| !part.evaluation.passes() || part.disagrees()) {
+        if parts
+            .iter()
+            .any(|part| !part.evaluation.passes() || part.disagrees())
+        {
             outcome = Outcome::Findings;
         }
         if as_json {
@@ -112,20 +115,28 @@ pub fn trace(arguments: &TraceArguments, as_json: bool) -> Result<Outcome, Failu
 
 /// The direction divides the words: documents before, frames after.
 fn split(words: &[String]) -> Result<(Vec<PathBuf>, Direction, Vec<FrameSpec>), Failure> {
-    let found = words.iter().enumerate().find_map(|(at, word)| match word.as_str() {
-        "in" => Some((at, Direction::In)),
-        "out" => Some((at, Direction::Out)),
-        _ => None,
-    });
+    let found = words
+        .iter()
+        .enumerate()
+        .find_map(|(at, word)| match word.as_str() {
+            "in" => Some((at, Direction::In)),
+            "out" => Some((at, Direction::Out)),
+            _ => None,
+        });
     let Some((at, direction)) = found else {
-        return Err(Failure::usage("which way does the frame go? Say `in` (towards the VM) or `out` (from it)")
-            .help("moat trace FILES --port web-1/0 out 'tcp 10.0.0.5:40000 > 10.0.0.9:80'"));
+        return Err(Failure::usage(
+            "which way does the frame go? Say `in` (towards the VM) or `out` (from it)",
+        )
+        .help("moat trace FILES --port web-1/0 out 'tcp 10.0.0.5:40000 > 10.0.0.9:80'"));
     };
     let (paths, rest) = words.split_at(at);
     let specs = rest.iter().skip(1).map(|text| {
         text.parse::<FrameSpec>().map_err(|error| {
-            Failure::usage(format!("`{text}`: column {}: {}", error.column, error.problem))
-                .help(error.hint)
+            Failure::usage(format!(
+                "`{text}`: column {}: {}",
+                error.column, error.problem
+            ))
+            .help(error.hint)
         })
     });
     let specs = specs.collect::<Result<_, _>>()?;
@@ -170,13 +181,16 @@ fn addresses(bytes: &[u8]) -> (Option<IpAddr>, Option<IpAddr>) {
     match Frame::parse(bytes).map(|frame| frame.network) {
         Ok(Network::Ipv4(ip)) => (Some(ip.source.into()), Some(ip.destination.into())),
         Ok(Network::Ipv6(ip)) => (Some(ip.source.into()), Some(ip.destination.into())),
-        Ok(Network::Arp(arp)) => (arp.sender_ip.map(IpAddr::from), arp.target_ip.map(IpAddr::from)),
+        Ok(Network::Arp(arp)) => (
+            arp.sender_ip.map(IpAddr::from),
+            arp.target_ip.map(IpAddr::from),
+        ),
         _ => (None, None),
     }
 }
 
 /// What one port makes of the frame.
-pub struct Part {
+pub(crate) struct Part {
     pub port: String,
     pub direction: Direction,
     pub evaluation: Evaluation,
@@ -192,7 +206,9 @@ fn walk(
     bytes: &[u8],
     state: ConnectionState,
 ) -> Result<Vec<Part>, Failure> {
-    let macs = Frame::parse(bytes).ok().map(|frame| (frame.source, frame.destination));
+    let macs = Frame::parse(bytes)
+        .ok()
+        .map(|frame| (frame.source, frame.destination));
     let other = macs.and_then(|(source, destination)| {
         sides.by_mac(
             match direction {
@@ -209,9 +225,9 @@ fn walk(
     };
     let mut parts: Vec<Part> = Vec::new();
     for (port, direction) in order {
-        let Side { program, .. } = sides.side(port)?.as_ref();
-        let evaluation = evaluate(program, &port.name, direction, bytes, state);
-        let live = sides.live(&port.name, direction, bytes, state)?;
+        let program = sides.program(port)?;
+        let evaluation = evaluate(&program, &port.name, direction, bytes, state);
+        let live = sides.live(&port.name, direction, bytes, state);
         let passes = evaluation.passes();
         parts.push(Part {
             port: port.name.clone(),
@@ -273,7 +289,11 @@ impl Part {
             };
             text.push_str(&format!("  {:<11} {}{origin}\n", step.stage, step.text));
         }
-        let style = if evaluation.passes() { Style::Good } else { Style::Bad };
+        let style = if evaluation.passes() {
+            Style::Good
+        } else {
+            Style::Bad
+        };
         let verdict = paint(style, format!("→ {}", evaluation.verdict));
         text.push_str(&format!("  {verdict} by {}", evaluation.decider));
         if let Some(audited) = evaluation.audited {
@@ -282,13 +302,22 @@ impl Part {
         text.push('\n');
         match &self.live {
             Some(Ok((_, by))) if !self.disagrees() => {
-                text.push_str(&format!("  {} {by}\n", paint(Style::Good, "kernel agrees:")));
+                text.push_str(&format!(
+                    "  {} {by}\n",
+                    paint(Style::Good, "kernel agrees:")
+                ));
             }
             Some(Ok((_, by))) => {
-                text.push_str(&format!("  {} {by}\n", paint(Style::Bad, "kernel differs:")));
+                text.push_str(&format!(
+                    "  {} {by}\n",
+                    paint(Style::Bad, "kernel differs:")
+                ));
             }
             Some(Err(error)) => {
-                text.push_str(&format!("  {} {error}\n", paint(Style::Bad, "kernel cannot be asked:")));
+                text.push_str(&format!(
+                    "  {} {error}\n",
+                    paint(Style::Bad, "kernel cannot be asked:")
+                ));
             }
             None => {}
         }

@@ -4,7 +4,7 @@ use crate::fault::{Failure, Outcome};
 
 /// What `moat lab` is asked to do.
 #[derive(clap::Args, Debug)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// What to pass on.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<String>,
@@ -14,6 +14,6 @@ pub struct Arguments {
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn run(_arguments: &Arguments) -> Result<Outcome, Failure> {
+pub(crate) fn run(_arguments: &Arguments) -> Result<Outcome, Failure> {
     Err(Failure::usage("this build of moat has no lab"))
 }
