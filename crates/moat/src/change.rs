@@ -77,7 +77,7 @@ fn show_plan(paths: &[PathBuf], host: Option<&str>, as_json: bool) -> Result<Out
                 text.push_str("Nothing would be changed: this kernel cannot carry the plan out.\n");
             }
             (Ok(resolved), Some(change)) => {
-                text.push_str(&report::change_text(change));
+                text.push_str(&report::change_text(change, report::PLAN_LINES));
                 text.push_str(&report::degraded_text(&resolved.degraded));
             }
             (Ok(_), None) => {}
@@ -156,7 +156,7 @@ impl Applied {
             None => format!("Nothing to change: {ports} enforced as the documents say.\n"),
             Some(change) => format!(
                 "{}{} {ports} enforced; read back and compared: nothing is left to change.\n",
-                report::change_text(change),
+                report::change_text(change, report::APPLY_LINES),
                 paint(Style::Good, "Applied:"),
             ),
         };

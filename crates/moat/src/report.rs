@@ -13,7 +13,9 @@ use crate::situation::Situation;
 
 /// Longer lists are cut for people; `--json` has everything.
 const MOST_PORTS: usize = 6;
-const MOST_LINES: usize = 40;
+/// Lines of a change that a plan shows, and an apply.
+pub(crate) const PLAN_LINES: usize = 40;
+pub(crate) const APPLY_LINES: usize = 12;
 
 /// The change in the switch.
 pub(crate) fn change_json(change: &Change) -> Value {
@@ -31,12 +33,12 @@ pub(crate) fn change_json(change: &Change) -> Value {
     })
 }
 
-pub(crate) fn change_text(change: &Change) -> String {
+pub(crate) fn change_text(change: &Change, most: usize) -> String {
     if change.is_empty() {
         return "The switch is as the documents say: nothing to change.\n".to_owned();
     }
     let mut grid = Grid::new(&["in the switch", "name", "added", "removed"]);
-    for line in change.summary.iter().take(MOST_LINES) {
+    for line in change.summary.iter().take(most) {
         let number = |sign: &str, style, number: usize| match number {
             0 => String::new(),
             number => paint(style, format!("{sign}{number}")),
@@ -49,7 +51,7 @@ pub(crate) fn change_text(change: &Change) -> String {
         ]);
     }
     let mut text = grid.to_string();
-    let more = change.summary.len().saturating_sub(MOST_LINES);
+    let more = change.summary.len().saturating_sub(most);
     if more > 0 {
         let _ = writeln!(text, "… and {more} more (all of them with --json)");
     }

@@ -282,7 +282,13 @@ impl Part {
             Direction::In => "is to get it (in)",
         };
         let mut text = format!("{} {way}\n", self.port);
-        for step in &evaluation.steps {
+        // The frame stands above already.
+        let steps = evaluation.steps.iter();
+        let last = evaluation.steps.len().saturating_sub(1);
+        for (_, step) in steps
+            .enumerate()
+            .filter(|(at, step)| step.stage != "frame" || *at == last)
+        {
             let origin = match &step.origin {
                 Some(origin) => paint(Style::Faint, format!("   {origin}")),
                 None => String::new(),
