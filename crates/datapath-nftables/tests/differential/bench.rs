@@ -88,12 +88,18 @@ impl Bench {
 
     /// Changes the kernel from what it has to `program`, and looks whether that leaves nothing to do.
     pub fn install(&mut self, program: &HostProgram) -> Result<(), Mismatch> {
-        let installed = self.datapath.read().map_err(|error| format!("reading: {error}"))?;
+        let installed = self
+            .datapath
+            .read()
+            .map_err(|error| format!("reading: {error}"))?;
         let change = self.datapath.plan(program, &installed);
         self.datapath.commit(&change).map_err(|error| {
             format!("the kernel refused: {error}\nchange: {:#?}", change.summary)
         })?;
-        let installed = self.datapath.read().map_err(|error| format!("reading: {error}"))?;
+        let installed = self
+            .datapath
+            .read()
+            .map_err(|error| format!("reading: {error}"))?;
         let again = self.datapath.plan(program, &installed);
         if again.is_empty() {
             Ok(())

@@ -36,7 +36,13 @@ pub fn path(bytes: &[u8], local: &[MacAddress]) -> Path {
         [0x01, 0x80, 0xc2, 0, 0, 2..=15] => Path::Input,
         _ if local.contains(&frame.destination) => Path::Host,
         // br_nf_pre_routing wants the header of a tag or of PPPoE to be there, whatever its parameters say.
-        _ if bridge_netfilter() && frame.network_bytes(0, encapsulation(frame.protocol)).is_none() => Path::Host,
+        _ if bridge_netfilter()
+            && frame
+                .network_bytes(0, encapsulation(frame.protocol))
+                .is_none() =>
+        {
+            Path::Host
+        }
         _ => Path::Everywhere,
     }
 }

@@ -181,8 +181,9 @@ impl Generator<'_> {
             1 => "members",
             _ => "private",
         };
-        let mut head =
-            format!("kind: Network\nname: net-{number}\nbridge: br0\nisolation: {isolation}\nprofiles: [profile-0]");
+        let mut head = format!(
+            "kind: Network\nname: net-{number}\nbridge: br0\nisolation: {isolation}\nprofiles: [profile-0]"
+        );
         let list = |head: &mut String, generator: &mut Self, key: &str| {
             if generator.chance(30) {
                 let macs = generator.some(&MACS[4..], 40).join("', '");
@@ -449,13 +450,9 @@ impl Generator<'_> {
     }
 
     fn field(&mut self) -> String {
-        let field = self
-            .rng
-            .pick_or(Field::ALL, Field::IpProtocol);
+        let field = self.rng.pick_or(Field::ALL, Field::IpProtocol);
         let negated = if self.chance(30) { "not " } else { "" };
-        let values: Vec<String> = (0..=self.rng.below(3))
-            .map(|_| self.value(field))
-            .collect();
+        let values: Vec<String> = (0..=self.rng.below(3)).map(|_| self.value(field)).collect();
         format!(" with {} {negated}{}", field.name(), values.join(", "))
     }
 
@@ -481,7 +478,13 @@ impl Generator<'_> {
             }
             FieldKind::Flags => {
                 return self
-                    .of(&["syn", "syn+ack/syn", "all/none", "syn+ack+rst+fin/syn", "rst"])
+                    .of(&[
+                        "syn",
+                        "syn+ack/syn",
+                        "all/none",
+                        "syn+ack+rst+fin/syn",
+                        "rst",
+                    ])
                     .to_owned();
             }
             FieldKind::Number(most) => most,

@@ -6,6 +6,7 @@ mod bench;
 mod bridge;
 mod draft;
 mod generate;
+mod known;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -40,7 +41,9 @@ struct Effort {
 impl Effort {
     fn of(policies: usize) -> Self {
         let number = |name: &str| -> Option<f64> { std::env::var(name).ok()?.parse().ok() };
-        let seed = std::env::var("MOAT_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = std::env::var("MOAT_SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok());
         let hours = number("MOAT_HOURS").map(|hours| Duration::from_secs_f64(hours * 3600.0));
         Self {
             seed: seed.unwrap_or_else(chance),
@@ -71,6 +74,7 @@ fn run(netfilter: bool) {
     let mut bench = Bench::new(netfilter);
     let start = Instant::now();
     let (mut frames, mut policies) = (0_usize, 0_usize);
+    let mut previous = Draft::default();
     while effort.goes_on(policies) {
         let draft = generate::draft(&mut rng, Tracking::Absent);
         let catalog = draft
@@ -80,14 +84,9 @@ fn run(netfilter: bool) {
             .program(&catalog)
             .unwrap_or_else(|why| panic!("{why}\n{}", draft.yaml()));
         if let Err(why) = bench.install(&program) {
-            let small = draft.shrunk(|draft| installs(&mut bench, draft).is_err());
-            let why_small = installs(&mut bench, &small);
-            panic!(
-                "seed {}, policy {policies}: {why}\n--- from nothing, smallest: {why_small:?}\n{}",
-                effort.seed,
-                small.yaml()
-            );
+            change_refused(&mut bench, &effort, &previous, &draft, &why);
         }
+        previous = draft.clone();
         let before = bench.counted();
         let mut tally = Tally::new();
         let mut sent = Vec::new();
@@ -103,13 +102,20 @@ fn run(netfilter: bool) {
         let wrong = miscounted(&before, &bench.counted(), &tally);
         if !netfilter && !wrong.is_empty() {
             // One by one, to find the frame.
-            let guilty = sent
-                .iter()
-                .find_map(|(sender, bytes)| Some((sender, bytes, closely(&mut bench, &program, *sender, bytes).err()?)));
+            let guilty = sent.iter().find_map(|(sender, bytes)| {
+                Some((
+                    sender,
+                    bytes,
+                    closely(&mut bench, &program, *sender, bytes).err()?,
+                ))
+            });
             if let Some((sender, bytes, why)) = guilty {
                 explain(&mut bench, &effort, &draft, *sender, bytes, &why);
             }
-            panic!("seed {}, policy {policies}: counters differ: {wrong:?}", effort.seed);
+            panic!(
+                "seed {}, policy {policies}: counters differ: {wrong:?}",
+                effort.seed
+            );
         }
         policies += 1;
     }
@@ -121,14 +127,39 @@ fn run(netfilter: bool) {
     bench.remove();
 }
 
+/// Replaces the policy; what cannot be compiled fails nobody.
 fn installs(bench: &mut Bench, draft: &Draft) -> Result<(), String> {
-    bench.remove();
-    let program = bench.program(&draft.catalog()?)?;
-    bench.install(&program)
+    let program = draft.catalog().and_then(|catalog| bench.program(&catalog));
+    program.map_or(Ok(()), |program| bench.install(&program))
+}
+
+/// Tells which change the kernel refuses or leaves incomplete, between the smallest policies that do the same.
+fn change_refused(bench: &mut Bench, effort: &Effort, from: &Draft, to: &Draft, why: &str) -> ! {
+    let mut fails = |from: &Draft, to: &Draft| {
+        bench.remove();
+        installs(bench, from).ok()?;
+        installs(bench, to).err()
+    };
+    let from = from.shrunk(|from| fails(from, to).is_some());
+    let to = to.shrunk(|to| fails(&from, to).is_some());
+    let from = from.shrunk(|from| fails(from, &to).is_some());
+    let small = fails(&from, &to);
+    panic!(
+        "seed {}: {why}\nsmallest: {}\n=== from\n{}=== to\n{}",
+        effort.seed,
+        small.unwrap_or_default(),
+        from.yaml(),
+        to.yaml()
+    );
 }
 
 /// Compares what arrives, and what is counted, for one frame.
-fn closely(bench: &mut Bench, program: &HostProgram, sender: usize, bytes: &[u8]) -> Result<(), String> {
+fn closely(
+    bench: &mut Bench,
+    program: &HostProgram,
+    sender: usize,
+    bytes: &[u8],
+) -> Result<(), String> {
     let mut tally = Tally::new();
     let before = bench.counted();
     bench.compare(program, sender, bytes, &mut tally)?;
@@ -136,7 +167,9 @@ fn closely(bench: &mut Bench, program: &HostProgram, sender: usize, bytes: &[u8]
     if wrong.is_empty() {
         Ok(())
     } else {
-        Err(format!("(counter, counted, expected): {wrong:?}; deciders: {tally:?}"))
+        Err(format!(
+            "(counter, counted, expected): {wrong:?}; deciders: {tally:?}"
+        ))
     }
 }
 
@@ -179,6 +212,7 @@ fn explain(
     let listing = directory.join(format!("differential-{}.nft", effort.seed));
     let incremental = bench.listing();
     let fails = |bench: &mut Bench, draft: &Draft| {
+        bench.remove();
         installs(bench, draft).ok()?;
         let program = bench.program(&draft.catalog().ok()?).ok()?;
         closely(bench, &program, sender, bytes).err()
