@@ -6,7 +6,10 @@ use std::process::Command;
 
 /// Where the repository is.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the repository")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("the repository")
 }
 
 /// Whether pages are to be rewritten with what is true now.
@@ -35,7 +38,10 @@ impl Page {
     pub fn read(name: &str) -> Self {
         let path = root().join(name);
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { name: name.to_owned(), text }
+        Self {
+            name: name.to_owned(),
+            text,
+        }
     }
 
     /// Every page that git knows or would take up.
@@ -49,7 +55,11 @@ impl Page {
         for (index, line) in self.text.lines().enumerate() {
             match (&mut open, line.strip_prefix("```")) {
                 (None, Some(info)) => {
-                    open = Some(Block { info: info.trim().to_owned(), text: String::new(), line: index + 2 });
+                    open = Some(Block {
+                        info: info.trim().to_owned(),
+                        text: String::new(),
+                        line: index + 2,
+                    });
                 }
                 (Some(_), Some("")) => blocks.extend(open.take()),
                 (Some(block), _) => {
@@ -66,8 +76,14 @@ impl Page {
     /// The one block with this info.
     pub fn block(&self, info: &str) -> Block {
         let mut found = self.blocks().into_iter().filter(|block| block.info == info);
-        let block = found.next().unwrap_or_else(|| panic!("{} has no block `{info}`", self.name));
-        assert!(found.next().is_none(), "{} has two blocks `{info}`", self.name);
+        let block = found
+            .next()
+            .unwrap_or_else(|| panic!("{} has no block `{info}`", self.name));
+        assert!(
+            found.next().is_none(),
+            "{} has two blocks `{info}`",
+            self.name
+        );
         block
     }
 
@@ -104,7 +120,9 @@ impl Page {
         for (index, line) in self.prose().lines().enumerate() {
             let mut rest = line;
             while let Some((_, after)) = rest.split_once("](") {
-                let Some((target, after)) = after.split_once(')') else { break };
+                let Some((target, after)) = after.split_once(')') else {
+                    break;
+                };
                 links.push((index + 1, target.to_owned()));
                 rest = after;
             }
@@ -119,7 +137,9 @@ impl Page {
         headings
             .map(|heading| {
                 let heading = heading.trim_start_matches('#').trim().to_lowercase();
-                let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+                let kept = heading
+                    .chars()
+                    .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
                 kept.map(|c| if c == ' ' { '-' } else { c }).collect()
             })
             .collect()
@@ -129,14 +149,27 @@ impl Page {
 /// Files of the repository that match, relative to it.
 pub fn files(pattern: &str) -> Vec<String> {
     let output = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "--", pattern])
+        .args([
+            "ls-files",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+            "--",
+            pattern,
+        ])
         .current_dir(root())
         .output();
     let listed = match output {
-        Ok(output) if output.status.success() => String::from_utf8(output.stdout).expect("names are text"),
+        Ok(output) if output.status.success() => {
+            String::from_utf8(output.stdout).expect("names are text")
+        }
         other => panic!("git lists the repository's files: {other:?}"),
     };
-    let files: Vec<String> = listed.lines().filter(|name| root().join(name).exists()).map(str::to_owned).collect();
+    let files: Vec<String> = listed
+        .lines()
+        .filter(|name| root().join(name).exists())
+        .map(str::to_owned)
+        .collect();
     assert!(!files.is_empty(), "no {pattern}");
     files
 }
@@ -150,14 +183,27 @@ fn links_lead_somewhere() {
                 continue;
             }
             let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
-            let directory = Path::new(&page.name).parent().expect("a file is in a directory");
+            let directory = Path::new(&page.name)
+                .parent()
+                .expect("a file is in a directory");
             let path = root().join(directory).join(file);
             let there = file.is_empty() || path.exists();
             let anchored = anchor.is_empty() || !there || {
-                let path = if file.is_empty() { root().join(&page.name) } else { path };
+                let path = if file.is_empty() {
+                    root().join(&page.name)
+                } else {
+                    path
+                };
                 let name = path.canonicalize().expect("exists");
-                let name = name.strip_prefix(root()).expect("links stay inside").to_string_lossy().into_owned();
-                Page::read(&name).anchors().iter().any(|known| known == anchor)
+                let name = name
+                    .strip_prefix(root())
+                    .expect("links stay inside")
+                    .to_string_lossy()
+                    .into_owned();
+                Page::read(&name)
+                    .anchors()
+                    .iter()
+                    .any(|known| known == anchor)
             };
             if !there || !anchored {
                 broken.push(format!("{}:{line}: {target}", page.name));
@@ -171,7 +217,13 @@ fn links_lead_somewhere() {
 fn no_page_names_the_machine_it_was_written_on() {
     let home = ["/ho", "me/"].concat();
     for page in Page::all() {
-        for word in [root().to_string_lossy().as_ref(), "/tmp/", "/root/", "/work/", &home] {
+        for word in [
+            root().to_string_lossy().as_ref(),
+            "/tmp/",
+            "/root/",
+            "/work/",
+            &home,
+        ] {
             assert!(!page.text.contains(word), "{} names {word}", page.name);
         }
     }
@@ -182,7 +234,12 @@ fn lines_fit_a_terminal() {
     for page in Page::all() {
         for (index, line) in page.prose().lines().enumerate() {
             let long = line.chars().count() > 120 && !line.starts_with('|') && !line.contains("](");
-            assert!(!long, "{}:{} is longer than 120 characters", page.name, index + 1);
+            assert!(
+                !long,
+                "{}:{} is longer than 120 characters",
+                page.name,
+                index + 1
+            );
         }
     }
 }

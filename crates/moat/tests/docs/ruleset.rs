@@ -36,7 +36,9 @@ fn installed(documents: &Block) -> String {
         assert!(program.refused.is_empty(), "{:?}", program.refused);
         let mut datapath = NftablesDatapath::open().expect("netlink");
         datapath.assume(everywhere());
-        let program = resolve(&program, &everywhere()).expect("nothing that a kernel may lack").program;
+        let program = resolve(&program, &everywhere())
+            .expect("nothing that a kernel may lack")
+            .program;
         let nothing = datapath.read().expect("an empty ruleset");
         let change = datapath.plan(&program, &nothing);
         datapath.commit(&change).expect("committed");
@@ -45,9 +47,20 @@ fn installed(documents: &Block) -> String {
 }
 
 fn nft(switch: &Switch, arguments: &[&str]) -> String {
-    let output = switch.namespace().command("nft").args(arguments).output().expect("nft runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("nft prints text").replace('\t', "    ")
+    let output = switch
+        .namespace()
+        .command("nft")
+        .args(arguments)
+        .output()
+        .expect("nft runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .expect("nft prints text")
+        .replace('\t', "    ")
 }
 
 /// Chains, sets and maps with the number of their lines: what all versions of nft agree on.
@@ -58,7 +71,9 @@ fn outline(listing: &str) -> BTreeMap<String, usize> {
         let text = line.trim();
         match (&block, text) {
             (Some(_), "}") => block = None,
-            (Some(name), text) if name.starts_with("chain") && !text.is_empty() && !text.starts_with("type ") => {
+            (Some(name), text)
+                if name.starts_with("chain") && !text.is_empty() && !text.starts_with("type ") =>
+            {
                 *outline.entry(name.clone()).or_insert(0) += 1;
             }
             (None, text) if text.ends_with('{') && !text.starts_with("table") => {
@@ -98,7 +113,14 @@ fn every_part_of_the_ruleset_is_explained() {
     let listing = page.block("nft table").text.clone();
     let prose = page.text.replace(&listing, "");
     for part in outline(&listing).keys() {
-        let name = part.split_whitespace().nth(1).expect("kind and name").trim_matches('"');
-        assert!(prose.contains(&format!("`{name}`")), "{PAGE} does not explain {part}");
+        let name = part
+            .split_whitespace()
+            .nth(1)
+            .expect("kind and name")
+            .trim_matches('"');
+        assert!(
+            prose.contains(&format!("`{name}`")),
+            "{PAGE} does not explain {part}"
+        );
     }
 }
