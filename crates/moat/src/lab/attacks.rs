@@ -55,11 +55,11 @@ struct Cast {
 
 /// Every attack that the site has the machines for.
 ///
-/// `closed` finds a TCP port and a pair of machines such that the rules of the second alone refuse the first.
+/// `closed`: two machines and a TCP port such that the rules of the second alone refuse the first.
 pub(super) fn attacks(
     catalog: &Catalog,
     site: &Site,
-    closed: impl Fn() -> Option<(usize, usize, u16)>,
+    closed: Option<(usize, usize, u16)>,
 ) -> Vec<Attack> {
     let Some(cast) = cast(catalog, site) else {
         return Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn attacks(
     let mut attacks = frames::forgeries(&cast);
     attacks.extend(frames::impostures(&cast));
     attacks.extend(frames::disguises(&cast));
-    if let Some((from, to, port)) = closed()
+    if let Some((from, to, port)) = closed
         && let (Some(from), Some(to)) = (identity(site, from), identity(site, to))
     {
         attacks.extend(frames::fragments(from, to, port));

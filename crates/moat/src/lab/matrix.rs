@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use policy::Catalog;
-use policy::program::{ConnectionState, Direction};
+use policy::program::ConnectionState;
 use serde::{Deserialize, Serialize};
 
 use super::enforcement::{self, Enforced};
@@ -156,7 +156,7 @@ pub(super) fn measure(
         let (Some(first), Some(last)) = (first.get(denial.host), last.get(denial.host)) else {
             return false;
         };
-        // Isolation also stops the question for the address that would come first, and counts that instead.
+        // A machine asks for an address once for all that it wants from there, and isolation stops that.
         let least = if denial.decider == "isolation" {
             1
         } else {
@@ -182,7 +182,7 @@ fn cross_check(cells: &mut [Cell], enough: impl Fn(&Denial, u64) -> bool) {
     }
 }
 
-/// What the evaluator says of a question and its answer.
+/// What the evaluator says of a question and its answer, and of finding the address first.
 fn denial(
     predictor: &Predictor<'_>,
     from: &Resident,
@@ -190,13 +190,45 @@ fn denial(
     service: Service,
     ipv6: bool,
 ) -> anyhow::Result<Option<Denial>> {
-    let [question, answer] = service.frames(from, to, ipv6)?;
     let (asker, asked) = (
         (from.host, from.port.name.as_str()),
         (to.host, to.port.name.as_str()),
     );
-    Ok(predictor
-        .between(asker, asked, &question, ConnectionState::New)
-        .or_else(|| predictor.at(asked, Direction::Out, &answer, ConnectionState::Established))
-        .or_else(|| predictor.at(asker, Direction::In, &answer, ConnectionState::Established)))
+    let frames = service.frames(from, to, ipv6)?;
+    let denials = frames.iter().map(|(asks, frame)| {
+        if *asks {
+            predictor.between(asker, asked, frame, ConnectionState::New)
+        } else {
+            predictor.between(asked, asker, frame, ConnectionState::Established)
+        }
+    });
+    let first = denials.flatten().next();
+    Ok(first)
+}
+
+/// Two machines and a TCP port that the rules or the default of the second refuse the first: on two hosts if possible.
+pub(super) fn closed_port(
+    site: &Site,
+    catalog: &Catalog,
+    hosts: &[Enforced],
+) -> Option<(usize, usize, u16)> {
+    let predictor = Predictor { catalog, hosts };
+    let mut found = None;
+    for (from, to, ipv6, service) in questions(site) {
+        let (asker, asked) = (site.machines.get(from)?, site.machines.get(to)?);
+        let Some(port) = service.port.filter(|_| !ipv6) else {
+            continue;
+        };
+        let denial = denial(&predictor, asker, asked, service, ipv6).ok()?;
+        let by_rules = denial.is_some_and(|denial| {
+            denial.port == asked.port.name
+                && denial.direction == "in"
+                && denial.decider != "isolation"
+        });
+        if by_rules && asker.host != asked.host {
+            return Some((from, to, port));
+        }
+        found = found.or(by_rules.then_some((from, to, port)));
+    }
+    found
 }

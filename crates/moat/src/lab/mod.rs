@@ -26,15 +26,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use datapath::Unmet;
 use policy::Catalog;
-use policy::program::{ConnectionState, Direction};
 use testbed::guest::inside_guest;
 
 use enforcement::{Enforced, NotApplied};
-use prediction::Predictor;
 use present::Style;
 use progress::Progress;
 use report::{MachineReport, Report};
-use services::SERVICES;
 use site::Site;
 
 /// Shows what documents mean: builds their hosts and machines out of network namespaces, and measures with
@@ -131,7 +128,11 @@ fn measure(
 ) -> anyhow::Result<Report> {
     // Emulated, a question and its answer take some tens of milliseconds, and many are asked at once.
     let patience = Duration::from_millis(if inside_guest() { 900 } else { 250 });
-    let attacks = attacks::attacks(catalog, guarded, || closed_port(guarded, catalog, hosts));
+    let attacks = attacks::attacks(
+        catalog,
+        guarded,
+        matrix::closed_port(guarded, catalog, hosts),
+    );
     let (before, unprotected) = {
         progress.step("building the same without moat");
         let open = Site::build(catalog, progress)?;
@@ -175,36 +176,6 @@ fn measure(
         cells,
         attacks,
     })
-}
-
-/// Two machines and a port that the rules or the default of the second refuse the first, as far apart as can be.
-fn closed_port(site: &Site, catalog: &Catalog, hosts: &[Enforced]) -> Option<(usize, usize, u16)> {
-    let predictor = Predictor { catalog, hosts };
-    let mut found = None;
-    for service in SERVICES {
-        let Some(port) = service.port else { continue };
-        for (from, asker) in site.machines.iter().enumerate() {
-            for (to, asked) in site.machines.iter().enumerate() {
-                let Ok([question, _]) = service.frames(asker, asked, false) else {
-                    continue;
-                };
-                let (out, inward) = (
-                    (asker.host, asker.port.name.as_str()),
-                    (asked.host, asked.port.name.as_str()),
-                );
-                let sent = predictor.at(out, Direction::Out, &question, ConnectionState::New);
-                let received = predictor.at(inward, Direction::In, &question, ConnectionState::New);
-                let by_rules = received.is_some_and(|denial| denial.decider != "isolation");
-                if from != to && sent.is_none() && by_rules {
-                    if asker.host != asked.host {
-                        return Some((from, to, port));
-                    }
-                    found = found.or(Some((from, to, port)));
-                }
-            }
-        }
-    }
-    found
 }
 
 fn conclude(report: &Report, arguments: &LabArguments, style: &Style) -> anyhow::Result<ExitCode> {

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::bail;
-use frame::{FrameBuilder, TcpFlags};
+use frame::build::{ArpPacket, nd_option, solicited_node};
+use frame::{FrameBuilder, MacAddress, TcpFlags, ipv6_multicast_mac};
 use testbed::{Machine, Reach};
 
 use super::site::Resident;
@@ -57,19 +58,23 @@ impl Service {
         Ok(reach == Reach::Answered)
     }
 
-    /// The frame that asks, and the one that answers.
+    /// The frames of a conversation in their order, each with whether it is the asker's: address resolution, then
+    /// the question and its answer.
     pub(super) fn frames(
         self,
         from: &Resident,
         to: &Resident,
         ipv6: bool,
-    ) -> anyhow::Result<[Vec<u8>; 2]> {
+    ) -> anyhow::Result<[(bool, Vec<u8>); 4]> {
         let (Some(source), Some(destination)) = (from.address(ipv6), to.address(ipv6)) else {
             bail!("{} or {} has no such address", from.name(), to.name());
         };
+        let (asker, asked) = ((from, source), (to, destination));
         Ok([
-            self.frame((from, source), (to, destination), true),
-            self.frame((to, destination), (from, source), false),
+            (true, resolution(asker, asked, true)),
+            (false, resolution(asked, asker, false)),
+            (true, self.frame(asker, asked, true)),
+            (false, self.frame(asked, asker, false)),
         ])
     }
 
@@ -92,5 +97,35 @@ impl Service {
             (Some(port), false) => packet.tcp(port, client, TcpFlags::SYN | TcpFlags::ACK),
         }
         .build()
+    }
+}
+
+/// "Who has that address?", or the reply to it.
+fn resolution(from: (&Resident, IpAddr), to: (&Resident, IpAddr), asks: bool) -> Vec<u8> {
+    let (own, other) = (from.0.port.mac, to.0.port.mac);
+    match (from.1, to.1) {
+        (IpAddr::V4(sender_ip), IpAddr::V4(target_ip)) => {
+            let packet = ArpPacket {
+                operation: if asks { 1 } else { 2 },
+                sender_mac: own,
+                sender_ip,
+                target_mac: if asks { MacAddress::ZERO } else { other },
+                target_ip,
+            };
+            let destination = if asks { MacAddress::BROADCAST } else { other };
+            FrameBuilder::new(own, destination).arp(&packet)
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) if asks => {
+            let group = solicited_node(destination);
+            FrameBuilder::new(own, ipv6_multicast_mac(group))
+                .ipv6(source, group)
+                .neighbor_solicitation(destination, &nd_option::source_link_layer(own))
+                .build()
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => FrameBuilder::new(own, other)
+            .ipv6(source, destination)
+            .neighbor_advertisement(source, &nd_option::target_link_layer(own))
+            .build(),
+        _ => Vec::new(),
     }
 }
