@@ -109,7 +109,7 @@ fn received(switch: &Switch, port: &SwitchPort) -> u64 {
 /// What arrives is dropped before the guest's network stack spends time on it.
 fn dead_end(switch: &Switch, port: &SwitchPort) {
     let rules = format!(
-        "add table netdev dead_end; add chain netdev dead_end all {{ type filter hook ingress device {} priority 0; policy drop; }}",
+        "add table netdev ending; add chain netdev ending refuse {{ type filter hook ingress device {} priority 0; policy drop; }}",
         port.end_device
     );
     let status = switch
