@@ -86,6 +86,10 @@ impl Datapath for NftablesDatapath {
         )
     }
 
+    fn is_nothing(change: &Change) -> bool {
+        change.is_empty()
+    }
+
     fn commit(&mut self, change: &Change) -> Result<(), DatapathError> {
         self.connection.commit(&change.batch).map_err(refused)
     }

@@ -3,6 +3,7 @@
 
 mod datapath;
 mod difference;
+pub mod interpret;
 pub mod lower;
 mod probe;
 pub mod ruleset;

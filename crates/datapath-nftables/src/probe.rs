@@ -8,7 +8,7 @@ use crate::lower::matching::{Load, Matching};
 
 /// Tries everything. Where no namespace can be made it tries in the present one: nothing that is
 /// tried ever takes effect.
-pub fn capabilities() -> Result<Capabilities, DatapathError> {
+pub(crate) fn capabilities() -> Result<Capabilities, DatapathError> {
     let mut connection = Connection::open_in_new_namespace()
         .or_else(|_| Connection::open())
         .map_err(|error| DatapathError::Unreachable(error.to_string()))?;
