@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use datapath::{Degraded, Unmet};
 use datapath_nftables::Change;
 use policy::HostProgram;
+use policy::meaning::Meaning;
 use serde_json::{Value, json};
 
 use crate::output::{Grid, Style, count, paint};
@@ -65,6 +66,18 @@ pub(crate) fn change_text(change: &Change, most: usize) -> String {
         count(cost.bytes, "byte"),
     );
     text
+}
+
+/// What the change means for traffic.
+pub(crate) fn meaning_text(meaning: &Meaning) -> String {
+    if meaning.is_empty() {
+        return "What it means: traffic stays as it is.\n\n".to_owned();
+    }
+    format!("What it means:\n{}\n", indented(&meaning.to_string()))
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
 pub(crate) fn unmet_text(unmet: &[Unmet]) -> String {
