@@ -25,7 +25,10 @@ pub(crate) fn of(situation: &Situation) -> Option<Meaning> {
                 installed: &situation.installed,
                 after,
             };
-            Some(meaning::changes(&before, after))
+            let mut meaning = meaning::changes(&before, after);
+            // What only the old rules told apart has no witness of its own.
+            meaning.complete = false;
+            Some(meaning)
         }
     }
 }

@@ -60,9 +60,7 @@ pub(crate) fn guard(arguments: &GuardArguments, as_json: bool) -> Result<Outcome
     let mut datapath = situation::open()?;
     let applied = change::converge(&mut datapath, &declaration, host)?;
     tell("applied", &applied, None, as_json);
-    if !as_json {
-        output::note("Guarding; Ctrl-C ends it and leaves everything in force.");
-    }
+    output::note("Guarding; Ctrl-C ends it and leaves everything in force.");
     let deadline = arguments
         .time
         .and_then(|time| Instant::now().checked_add(time));

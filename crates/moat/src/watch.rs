@@ -93,9 +93,7 @@ pub(crate) fn watch(arguments: &WatchArguments, as_json: bool) -> Result<Outcome
     if !names.present {
         output::note("note: moat's table is not here yet; nothing is dropped by moat until it is");
     }
-    if !as_json {
-        output::note("Watching for dropped and logged frames; Ctrl-C ends it.");
-    }
+    output::note("Watching for dropped and logged frames; Ctrl-C ends it.");
     let deadline = arguments
         .time
         .and_then(|time| Instant::now().checked_add(time));
