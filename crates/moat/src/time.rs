@@ -58,7 +58,9 @@ fn of_day(since: Duration) -> String {
 
 /// Year, month and day of a day counted from 1970-01-01: whole years first, then whole months.
 fn date(mut day: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let mut year = 1970;
     loop {
         let length = if leap(year) { 366 } else { 365 };

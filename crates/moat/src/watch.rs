@@ -115,9 +115,8 @@ pub(crate) fn watch(arguments: &WatchArguments, as_json: bool) -> Result<Outcome
                 output::note("note: more came than could be read; some frames are not shown");
             }
             Some(Event::Packet(packet)) => {
-                if show(&packet, &mut names, arguments.port.as_deref(), as_json) {
-                    seen = seen.saturating_add(1);
-                }
+                let shown = show(&packet, &mut names, arguments.port.as_deref(), as_json);
+                seen = seen.saturating_add(u64::from(shown));
             }
         }
     }
