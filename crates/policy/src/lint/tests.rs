@@ -71,13 +71,13 @@ fn earlier_rules_take_later_ones() {
             "drop out tcp 25 to vm:web-1",
         ]),
         [
-            "17:shadowed-rule `drop in tcp 100-200` never decides: `accept in tcp 80-443` does \
+            "19:shadowed-rule `drop in tcp 100-200` never decides: `accept in tcp 80-443` does \
              before, but for later fragments",
-            "18:redundant-rule `accept in tcp 90 from 10.0.0.0/8, 2001:db8::/32` never decides: \
+            "20:redundant-rule `accept in tcp 90 from 10.0.0.0/8, 2001:db8::/32` never decides: \
              `accept in tcp 80-443` says the same before",
-            "19:contradicting-rule `drop in tcp 80-443` contradicts `accept in tcp 80-443`, which \
+            "21:contradicting-rule `drop in tcp 80-443` contradicts `accept in tcp 80-443`, which \
              decides, but for later fragments",
-            "22:redundant-rule `drop out tcp 25 to vm:web-1` never decides: `drop both tcp 25` \
+            "24:redundant-rule `drop out tcp 25 to vm:web-1` never decides: `drop both tcp 25` \
              says the same before",
         ]
     );
@@ -87,7 +87,7 @@ fn earlier_rules_take_later_ones() {
 fn a_catch_all_takes_what_follows() {
     assert_eq!(
         of_rules(&["drop in ip", "accept in http", "accept in arp"]),
-        ["17:shadowed-rule `accept in http` never decides: `drop in ip` does before"]
+        ["19:shadowed-rule `accept in http` never decides: `drop in ip` does before"]
     );
 }
 
@@ -102,14 +102,14 @@ fn another_level_takes_rules_only_where_it_holds() {
     assert_eq!(
         told(&policy("everything", "mandatory")),
         [
-            "16:shadowed-rule `accept in telnet` never decides: `drop both telnet` of policy \
+            "18:shadowed-rule `accept in telnet` never decides: `drop both telnet` of policy \
              no-telnet (mandatory) does before"
         ]
     );
     assert_eq!(
         told(&policy("everything", "rules")),
         [
-            "21:shadowed-rule `drop both telnet` never decides: `accept in telnet` of profile web \
+            "24:shadowed-rule `drop both telnet` never decides: `accept in telnet` of profile web \
              does before, but for later fragments (direction `in`)"
         ]
     );
@@ -130,9 +130,9 @@ fn impossible_rules_are_found() {
     assert_eq!(
         told(&format!("{}{group}", documents(GUARDS, &rules))),
         [
-            "16:never-matches `accept in ssh from @nobody` can never match: no frame meets all its \
+            "18:never-matches `accept in ssh from @nobody` can never match: no frame meets all its \
              conditions",
-            "17:never-matches `accept in icmpv6 from @four` can never match: no frame meets all \
+            "19:never-matches `accept in icmpv6 from @four` can never match: no frame meets all \
              its conditions",
         ]
     );
@@ -171,20 +171,20 @@ fn open_ports_are_found() {
     assert_eq!(
         told(&documents("default: {in: accept}", &[])),
         [
-            "13:no-guards profile web has no guards: port web-1/0 can send with any MAC and address",
-            "13:open-to-everyone port web-1/0 accepts from everyone what no rule forbids",
+            "14:no-guards profile web has no guards: port web-1/0 can send with any MAC and address",
+            "14:open-to-everyone port web-1/0 accepts from everyone what no rule forbids",
         ]
     );
     assert_eq!(
         of_rules(&["accept in"]),
-        ["16:open-to-everyone `accept in` accepts everything from everyone"]
+        ["18:open-to-everyone `accept in` accepts everything from everyone"]
     );
     assert_eq!(
         told(&documents(
             &format!("{GUARDS}\naudit: true"),
             &["reject out smtp"]
         )),
-        ["13:audit-on profile web only audits: its rules drop nothing"]
+        ["14:audit-on profile web only audits: its rules drop nothing"]
     );
 }
 
@@ -193,7 +193,7 @@ fn what_a_bridge_cannot_do_is_found() {
     assert_eq!(
         of_rules(&["reject in telnet"]),
         [
-            "16:reject-in-needs-preferred `reject in telnet` rejects frames towards the VM, which \
+            "18:reject-in-needs-preferred `reject in telnet` rejects frames towards the VM, which \
              no Linux bridge can"
         ]
     );
@@ -212,7 +212,7 @@ fn a_mandatory_rule_for_everything_is_found() {
     assert_eq!(
         found,
         [
-            "19:mandatory-catch-all `drop in ip` is mandatory and decides every packet: no profile \
+            "21:mandatory-catch-all `drop in ip` is mandatory and decides every packet: no profile \
              matters after it"
         ]
     );
@@ -227,11 +227,11 @@ fn rules_for_one_family_are_found() {
             "accept in icmp"
         ]),
         [
-            "16:ipv6-not-covered `accept in ssh from 10.0.0.0/8` names IPv4 peers only, but \
+            "18:ipv6-not-covered `accept in ssh from 10.0.0.0/8` names IPv4 peers only, but \
              profile web holds for ports with IPv6 (web-1/0): IPv6 is not covered",
-            "17:ipv6-not-covered `drop out smtp to 10.0.0.1` names IPv4 peers only, but profile \
+            "19:ipv6-not-covered `drop out smtp to 10.0.0.1` names IPv4 peers only, but profile \
              web holds for ports with IPv6 (web-1/0): IPv6 is not covered and goes on",
-            "18:icmp-without-icmpv6 `accept in icmp` has no twin for ICMPv6, but holds for ports \
+            "20:icmp-without-icmpv6 `accept in icmp` has no twin for ICMPv6, but holds for ports \
              with IPv6 (web-1/0)",
         ]
     );
@@ -272,12 +272,12 @@ fn a_finding_reads_well() {
         told,
         [
             "warning[shadowed-rule]: `accept in http` never decides: `drop in ip` does before\n  \
-             --> policies.yaml:17:5\n  \
-             --> policies.yaml:16:5: decided here, in profile web\n  \
+             --> policies.yaml:19:5\n  \
+             --> policies.yaml:18:5: decided here, in profile web\n  \
              = hint: put the narrower rule first, or remove it"
         ]
     );
     let value = serde_json::to_value(&findings).expect("plain data");
-    assert_eq!(value[0]["origin"], "policies.yaml:17:5");
+    assert_eq!(value[0]["origin"], "policies.yaml:19:5");
     assert_eq!(value[0]["severity"], "warning");
 }
