@@ -101,6 +101,14 @@ impl Monitor {
         })
     }
 
+    /// What a datagram of nf_tables messages says, whoever it came from: pure, for replay and fuzzing.
+    #[must_use]
+    pub fn read_datagram(datagram: &[u8]) -> Vec<Event> {
+        Messages::new(datagram)
+            .map(|message| read_event(&message))
+            .collect()
+    }
+
     /// The next event; `None` if none came in time.
     ///
     /// # Errors
@@ -111,8 +119,7 @@ impl Monitor {
         }
         match self.socket.receive(Wait::For(timeout)) {
             Ok(Some(datagram)) => {
-                let events = Messages::new(datagram).map(|message| read_event(&message));
-                self.waiting.extend(events);
+                self.waiting.extend(Self::read_datagram(datagram));
                 Ok(self.waiting.pop_front())
             }
             Ok(None) => Ok(None),

@@ -182,6 +182,15 @@ impl Listener {
         }
     }
 
+    /// The packets in a datagram, whoever it came from: pure, for replay and fuzzing.
+    #[must_use]
+    pub fn read_datagram(datagram: &[u8]) -> Vec<Packet> {
+        Messages::new(datagram)
+            .filter(|message| message.kind == PACKET)
+            .filter_map(|message| read_packet(&message))
+            .collect()
+    }
+
     /// The next packet; `None` if none came in time.
     ///
     /// # Errors
@@ -192,10 +201,7 @@ impl Listener {
         }
         match self.socket.receive(Wait::For(timeout)) {
             Ok(Some(datagram)) => {
-                let packets = Messages::new(datagram)
-                    .filter(|message| message.kind == PACKET)
-                    .filter_map(|message| read_packet(&message));
-                self.waiting.extend(packets);
+                self.waiting.extend(Self::read_datagram(datagram));
                 Ok(self.waiting.pop_front().map(Event::Packet))
             }
             Ok(None) => Ok(None),

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::document::{Document, Group, Host, Network, Policy, Port, Profile, Service};
+use crate::rule::Term;
+use crate::services;
 
 /// A checked set of documents: every name in it is unique within its kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +20,15 @@ pub struct Catalog {
 }
 
 impl Catalog {
+    /// What a service matches, declared or built in; services in it are not resolved.
+    pub fn service(&self, name: &str) -> Option<&[Term]> {
+        let declared = self
+            .services
+            .get(name)
+            .map(|service| service.matches.as_slice());
+        declared.or_else(|| services::lookup(name).map(|service| service.terms.as_slice()))
+    }
+
     /// Adds a document; gives back the one of the same kind and name that it replaced.
     pub fn insert(&mut self, document: Document) -> Option<Document> {
         match document {

@@ -9,18 +9,21 @@ mod names;
 mod position;
 mod reader;
 mod render;
+mod schema;
 mod suggest;
 mod values;
 mod words;
+mod write;
 mod yaml;
-
-#[cfg(test)]
-mod tests;
 
 use std::str::FromStr;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity, Span};
+#[cfg(test)]
 pub(crate) use names::is_reserved;
+
+pub use schema::schema;
+pub use write::{RuleForm, rule as rule_to_json, to_json, to_yaml, to_yaml_all};
 
 use diagnostic::{Finding, Findings, Place};
 use documents::Read;

@@ -46,6 +46,12 @@ pub(super) fn service(text: &str) -> Result<String, TextError> {
             "the name of a service starts with a letter",
         ));
     }
+    if name.contains([':', '/']) {
+        return Err(TextError::of(
+            text,
+            "the name of a service has no `:` and no `/`",
+        ));
+    }
     if is_reserved(&name) {
         return Err(
             TextError::of(text, format!("`{name}` is a word of the rule language"))

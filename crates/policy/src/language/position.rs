@@ -52,8 +52,7 @@ fn align(raw: &str, text: &str, style: ScalarStyle) -> Option<Vec<usize>> {
         ScalarStyle::Plain => {}
     }
     let mut starts = Vec::with_capacity(text.len().saturating_add(1));
-    let mut characters = text.char_indices().peekable();
-    while let Some((offset, character)) = characters.next() {
+    for (offset, character) in text.char_indices() {
         let rest = text.get(offset..)?.get(character.len_utf8()..)?;
         if style == ScalarStyle::DoubleQuoted {
             cursor.skip_escaped_breaks();
@@ -61,8 +60,17 @@ fn align(raw: &str, text: &str, style: ScalarStyle) -> Option<Vec<usize>> {
         for _ in 0..character.len_utf8() {
             starts.push(cursor.at);
         }
-        let found = cursor.peek()?;
-        if character.is_whitespace() && matches!(found, ' ' | '\t' | '\r' | '\n') {
+        // Blank lines at the ends of a block are in the text but not always in its span.
+        let found = match cursor.peek() {
+            Some(found) => found,
+            None if character.is_whitespace() => continue,
+            None => return None,
+        };
+        let found_blank = matches!(found, ' ' | '\t' | '\r' | '\n');
+        if character.is_whitespace() && !found_blank && found != '\\' && found != character {
+            continue;
+        }
+        if character.is_whitespace() && found_blank {
             cursor.skip_matching_blanks(character, found, rest);
         } else if found == '\\' && style == ScalarStyle::DoubleQuoted {
             cursor.skip_escape()?;

@@ -205,7 +205,7 @@ impl Builder {
             && !tag.is_yaml_core_schema_tag("str")
         {
             let finding = Finding::new(
-                self.place(span),
+                self.place(span.tag_span().unwrap_or(span)),
                 format!("tag `{}` has no meaning here", tag.original()),
             );
             return Err(Box::new(finding.hint("leave it out")));

@@ -42,6 +42,10 @@ fn follows_comma(reader: &Reader<'_>, node: &Node) -> bool {
 }
 
 fn structured(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
+    if let Some(finding) = line_with_colon(reader, node) {
+        reader.report(finding);
+        return None;
+    }
     let mut fields = Fields::of(reader, node, "a rule")?;
     let verdict = fields.require(reader, "verdict");
     let verdict = verdict.and_then(|n| reader.word(n, "a verdict", VERDICTS));
@@ -72,6 +76,24 @@ fn structured(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
         comment,
         origin: reader.origin(node),
     })
+}
+
+/// A line with `: ` in it, which YAML takes for a key and its value.
+fn line_with_colon(reader: &Reader<'_>, node: &Node) -> Option<Finding> {
+    let Content::Mapping(entries) = &node.content else {
+        return None;
+    };
+    let (key, _) = entries.first()?;
+    let Content::Scalar { text, .. } = &key.content else {
+        return None;
+    };
+    let (verdict, _) = text.split_once(' ')?;
+    look_up(VERDICTS, verdict)?;
+    let finding = Finding::new(
+        reader.place(key),
+        "a rule line with `:` before a blank or at its end needs quotes",
+    );
+    Some(finding.hint("put single quotes around the whole line: '…'"))
 }
 
 /// `http`, `tcp 80`, `{protocol: tcp, ports: [80, 8000-8080]}`

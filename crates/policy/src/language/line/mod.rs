@@ -1,5 +1,34 @@
-//! Rule lines: `VERDICT DIRECTION [WHAT] [from|to PEER, …] [with FIELD [not] VALUE, …]… [log [RATE]]
-//! [stateless] [comment "…"]`. Knows the grammar; whether names exist is left to `check`.
+//! Rule lines. Knows the grammar; whether names exist is left to `check`.
+//!
+//! ```text
+//! rule      = verdict direction [ what ] { clause }
+//! verdict   = "accept" | "drop" | "reject"
+//! direction = "in" | "out" | "both"
+//! what      = term { "," term }
+//! term      = SERVICE | protocol
+//! protocol  = ( "tcp" | "udp" | "sctp" | "dccp" | "udplite" ) [ ports { "," ports } ]
+//!           | ( "icmp" | "icmpv6" ) [ type { "," type } ]
+//!           | "ip" | "ipv4" | "ipv6" | "igmp" | "gre" | "esp" | "ah"
+//!           | "ether" | "arp" | "rarp" | "vlan" | "stp"
+//!           | "protocol" 0–255                  (with ports or types if it is one of the above)
+//! ports     = 1–65535 [ "-" 1–65535 ]           (after a comma: of the protocol before it)
+//! type      = ( NAME | 0–255 ) [ "/" CODE ]
+//! clause    = ( "from" | "to" ) peer { "," peer }         "from" with in, "to" with out, either with both
+//!           | "with" FIELD [ "not" ] value { "," value }  as often as needed, all must hold
+//!           | "log" [ N "/" ( "second" | "minute" | "hour" | "day" ) ]
+//!           | "stateless"
+//!           | "comment" QUOTED
+//! peer      = "any" | ADDRESS | PREFIX | ADDRESS "-" ADDRESS
+//!           | "@" GROUP | "network:" NAME | "vm:" NAME | "$" VARIABLE
+//! value     = number [ "-" number ] | NAME      (numbers are decimal or 0x…; names where the field has some)
+//!           | MAC [ "/" MASK ] | ADDRESS | PREFIX | ADDRESS "-" ADDRESS
+//!           | flags [ "/" flags ]               (MASK/SET; alone: these are set)
+//!           | "$" VARIABLE
+//! flags     = "none" | "all" | FLAG { "+" FLAG }
+//! ```
+//! Clauses come in any order and, but for `with`, once; written lines have the order above. Words
+//! end at blanks and commas; a name with such is quoted: `vm:"build server"`. Quoted texts know
+//! `\"`, `\\`, `\n`, `\t`, `\r` and `\u{…}`.
 
 pub(super) mod clauses;
 mod display;
@@ -8,12 +37,9 @@ mod lexer;
 pub(super) mod peers;
 pub(super) mod terms;
 
-#[cfg(test)]
-mod tests;
-
 use std::ops::Range;
 
-pub(super) use display::write_field_value;
+pub(super) use display::{write_field_value, write_icmp};
 use lexer::{Kind, Token};
 
 use super::suggest::{closest, quoted};

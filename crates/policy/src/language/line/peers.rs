@@ -53,12 +53,11 @@ pub(in crate::language) fn peer(text: &str) -> Result<Peer, TextError> {
 }
 
 fn looks_like_address(text: &str) -> bool {
+    let digits = text.split('%').next().unwrap_or("");
+    let fits = |c: char| c.is_ascii_hexdigit() || ":./-".contains(c);
     text.starts_with(|c: char| c.is_ascii_digit())
         || text.starts_with(':')
-        || (text.contains(':')
-            && text
-                .chars()
-                .all(|c| c.is_ascii_hexdigit() || ":./-%".contains(c)))
+        || (digits.contains(':') && digits.chars().all(fits))
 }
 
 /// What must exist for this peer, if anything.

@@ -39,7 +39,7 @@ impl Line<'_> {
         let mut ports = Vec::new();
         let mut icmp = Vec::new();
         if protocol.has_ports() {
-            ports = self.items(begins_with_digit, |token| port_item(token))?;
+            ports = self.items(begins_with_digit, port_item)?;
         } else if let Some(types) = icmp_types(protocol) {
             icmp = self.items(
                 |token| is_icmp_item(types, &token.text),

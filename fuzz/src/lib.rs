@@ -1,0 +1,139 @@
+//! Fuzz targets: what must hold for any bytes whatever. Each is a function of its input that
+//! panics where something does not hold, so that coverage-guided fuzzing (`cargo-fuzz/`), the
+//! replay of the corpus and the short run of `make test` are the same targets.
+
+use policy::language::{Source, load, parse_rule};
+use policy::observation::{Observation, ObservedBridge, ObservedInterface};
+use policy::program::{ConnectionState, Direction};
+
+/// A target by name, as the corpus folders are called.
+pub type Target = fn(&[u8]);
+
+/// Every target.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("documents", documents),
+    ("rules", rules),
+    ("frames", frames),
+    ("netlink", netlink),
+    ("specs", specs),
+];
+
+/// Any text is read or refused with a place in it; what is read compiles and evaluates.
+pub fn documents(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    match load(&[Source::new("fuzz.yaml", text.as_ref())]) {
+        Err(diagnostics) => {
+            assert!(
+                !diagnostics.render(false, 80).is_empty(),
+                "a refusal says why"
+            );
+        }
+        Ok(catalog) => {
+            let observed = devices_of(&catalog);
+            for host in catalog
+                .hosts
+                .keys()
+                .map(|name| Some(name.as_str()))
+                .chain([None])
+            {
+                let Ok(program) = policy::compile(&catalog, host, &observed) else {
+                    continue;
+                };
+                for port in program.ports.keys() {
+                    for direction in [Direction::In, Direction::Out] {
+                        for frame in sample_frames() {
+                            let state = ConnectionState::New;
+                            let evaluation =
+                                policy::evaluate(&program, port, direction, &frame, state);
+                            assert!(!evaluation.steps.is_empty(), "a verdict has reasons");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Any text is a rule or is refused; a rule's canonical line means the same rule.
+pub fn rules(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if let Ok(rule) = parse_rule(&text) {
+        let line = rule.to_string();
+        let again = parse_rule(&line);
+        assert!(
+            again.as_ref() == Ok(&rule),
+            "`{text}` became `{line}`, which reads otherwise"
+        );
+    }
+}
+
+/// Any bytes are a frame or none; one that is can be told in a line.
+pub fn frames(input: &[u8]) {
+    assert!(
+        !frame::describe(input).contains('\n'),
+        "a description is one line"
+    );
+    if let Ok(frame) = frame::Frame::parse(input) {
+        let transport = frame
+            .transport()
+            .map(|transport| transport.nd_options().count());
+        assert!(transport.is_none_or(|options| options <= input.len()));
+    }
+}
+
+/// Any datagram is read as something, from nf_tables and from its log.
+pub fn netlink(input: &[u8]) {
+    let _ = nftables::Monitor::read_datagram(input);
+    for packet in nftables::nflog::Listener::read_datagram(input) {
+        let _ = packet.frame();
+    }
+}
+
+/// Any text describes a frame or is refused; a frame's description describes that frame.
+pub fn specs(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if let Ok(spec) = text.parse::<frame::FrameSpec>() {
+        let line = spec.to_string();
+        let again: Result<frame::FrameSpec, _> = line.parse();
+        assert!(
+            again.as_ref().is_ok_and(|again| *again == spec),
+            "`{text}` became `{line}`"
+        );
+        let one = frame::MacAddress([2, 0, 0, 0, 0, 1]);
+        let _ = spec.to_frame(one, one);
+    }
+}
+
+/// A host on which every device that the documents name exists.
+fn devices_of(catalog: &policy::Catalog) -> Observation {
+    let mut observed = Observation::default();
+    for (index, network) in (1_000..).zip(catalog.networks.values()) {
+        let bridge = ObservedBridge {
+            ifindex: index,
+            vlan_filtering: true,
+            ..Default::default()
+        };
+        observed.bridges.insert(network.bridge.clone(), bridge);
+    }
+    for (index, port) in (1..).zip(catalog.ports.values()) {
+        let network = catalog.networks.get(&port.network);
+        if let (Some(device), Some(network)) = (&port.device, network) {
+            let interface = ObservedInterface {
+                ifindex: index,
+                bridge: network.bridge.clone(),
+                pvid: network.vlan,
+                ..Default::default()
+            };
+            observed.interfaces.insert(device.clone(), interface);
+        }
+    }
+    observed
+}
+
+fn sample_frames() -> Vec<Vec<u8>> {
+    let mut random = frame::random::Rng::new(7);
+    let vocabulary = frame::random::Vocabulary::default();
+    (0..3)
+        .map(|_| frame::random::random_frame(&mut random, &vocabulary))
+        .collect()
+}

@@ -1,0 +1,79 @@
+//! Keeps the binary corpora alive: frames of every kind, and what the kernel says of a table.
+
+use std::path::Path;
+
+/// Written again where `MOAT_UPDATE_CORPUS` is set; otherwise they must still be there.
+#[test]
+fn binary_corpora_exist() {
+    let update = std::env::var_os("MOAT_UPDATE_CORPUS").is_some();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
+    let mut random = frame::random::Rng::new(1);
+    let vocabulary = frame::random::Vocabulary::default();
+    for number in 0..40 {
+        let frame = frame::random::random_frame(&mut random, &vocabulary);
+        let path = folder.join("frames").join(format!("{number:02}"));
+        if update {
+            std::fs::write(&path, &frame).expect("a writable folder");
+        }
+        assert!(
+            path.exists(),
+            "{} is missing: set MOAT_UPDATE_CORPUS=1",
+            path.display()
+        );
+    }
+    let path = folder.join("netlink").join("batch");
+    if update {
+        std::fs::write(&path, batch()).expect("a writable folder");
+    }
+    assert!(
+        path.exists(),
+        "{} is missing: set MOAT_UPDATE_CORPUS=1",
+        path.display()
+    );
+}
+
+/// A batch has the form of what the kernel reports: the same messages, the same attributes.
+fn batch() -> Vec<u8> {
+    use nftables::{
+        Batch, Chain, Comparison, Datatype, Element, Expression, Family, Hook, HookPoint, MetaKey,
+        Object, Place, Policy, Register, Rule, Set, SetData, Table, TableId, Verdict,
+    };
+    let table = TableId::new(Family::Bridge, "moat");
+    let mut batch = Batch::new(Some(1));
+    batch.add_table(&Table::new(table.clone()));
+    batch.add_chain(
+        &table,
+        &Chain::base(
+            "prerouting",
+            Hook::filter(HookPoint::Prerouting, -300, Policy::Accept),
+        ),
+    );
+    batch.add_object(&table, &Object::counter("malformed"));
+    batch.add_set(
+        &table,
+        &Set::new("in", &[Datatype::INTERFACE_INDEX], SetData::Verdict),
+    );
+    batch.add_elements(
+        &table,
+        "in",
+        &[Element::verdict(vec![1, 0, 0, 0], Verdict::goto("x")).with_comment("web-1/0")],
+    );
+    let expressions = vec![
+        Expression::Meta {
+            key: MetaKey::Protocol,
+            destination: Register::R0,
+        },
+        Expression::Compare {
+            source: Register::R0,
+            operator: Comparison::Equal,
+            value: vec![8, 0],
+        },
+        Expression::Verdict(Verdict::Accept),
+    ];
+    batch.add_rule(
+        &table,
+        &Rule::new("prerouting", expressions).with_comment("IPv4"),
+        Place::Last,
+    );
+    batch.encode()
+}
