@@ -281,3 +281,28 @@ fn a_finding_reads_well() {
     assert_eq!(value[0]["origin"], "policies.yaml:19:5");
     assert_eq!(value[0]["severity"], "warning");
 }
+
+/// The examples are read by people who learn from them.
+#[test]
+fn the_examples_have_no_warnings_but_for_what_they_say() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/demo");
+    let mut sources = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("examples") {
+        let path = entry.expect("a file").path();
+        let text = std::fs::read_to_string(&path).expect("a text");
+        sources.push(Source::new(
+            path.file_name().unwrap_or_default().to_string_lossy(),
+            text,
+        ));
+    }
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    let catalog = load(&sources).unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
+    let told: Vec<String> = lint(&catalog, None)
+        .iter()
+        .map(|finding| format!("{} {}", finding.code, finding.message))
+        .collect();
+    assert_eq!(
+        told,
+        ["open-to-everyone port router/0 accepts from everyone what no rule forbids"]
+    );
+}

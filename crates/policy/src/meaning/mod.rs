@@ -10,6 +10,7 @@ mod compare;
 mod exotic;
 mod identity;
 mod judge;
+mod link;
 mod peers;
 mod reach;
 mod report;
