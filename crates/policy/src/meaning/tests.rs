@@ -7,6 +7,7 @@ use crate::language::{Source, load};
 use crate::observation::{Observation, ObservedBridge, ObservedInterface};
 use crate::program::HostProgram;
 
+mod judging;
 mod properties;
 mod reaching;
 
