@@ -53,6 +53,15 @@ Examples:
 Exit codes: 0 right, 2 wrong (all errors of all files are shown).")]
     Check(check::CheckArguments),
 
+    /// Find what is allowed but hardly meant: rules that never decide, names never used, open ports
+    #[command(after_help = "\
+Examples:
+  moat lint /etc/moat
+  moat lint /etc/moat --json
+
+Exit codes: 0 nothing but notes, 1 errors or warnings, 2 the documents are wrong.")]
+    Lint(check::LintArguments),
+
     /// Show what an apply would change in the switch, and what that means; change nothing
     #[command(after_help = "\
 Examples:

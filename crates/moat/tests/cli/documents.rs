@@ -56,6 +56,30 @@ fn wrong_documents_name_their_places() {
 }
 
 #[test]
+fn what_is_hardly_meant_is_found() {
+    let folder = folder();
+    let file = folder.join("policy.yaml");
+    let path = file.to_str().expect("text");
+    std::fs::write(&file, DOCUMENTS).expect("a file");
+    let clean = moat(&["lint", path, "--json"]).json();
+    let shadowed = DOCUMENTS.replace("- drop out smtp", "- drop out smtp\n  - accept out tcp 25");
+    std::fs::write(&file, shadowed).expect("a file");
+    let run = moat(&["lint", path]).ends(1);
+    assert!(run.stdout.contains("policy.yaml:17"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("17 |   - accept out tcp 25"),
+        "{}",
+        run.stdout
+    );
+    let found = moat(&["lint", path, "--json"]).ends(1).json();
+    assert!(
+        found.as_array().map(Vec::len) > clean.as_array().map(Vec::len),
+        "{found:#}"
+    );
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
 fn usage_errors_end_with_2() {
     for arguments in [
         &["check", "/nonexistent/moat.yaml"][..],
