@@ -49,16 +49,7 @@ pub(super) fn chains(
         names::INPUT,
         HookPoint::Input,
         GUARD_PRIORITY,
-        vec![
-            Matching::new()
-                .masked(
-                    Load::ETHER_DESTINATION,
-                    &[0xff, 0xff, 0xff, 0xff, 0xff, 0xf0],
-                    Comparison::Equal,
-                    &[0x01, 0x80, 0xc2, 0, 0, 0],
-                )
-                .goto(names::OUT),
-        ],
+        vec![reserved().goto(names::OUT)],
     );
     let mut inward = vec![Matching::new().key(Load::OIF).vmap(names::IN)];
     inward.extend(refuse_unknown(foreign, Load::OIF, Load::OUTPUT_BRIDGE));
@@ -74,6 +65,13 @@ pub(super) fn chains(
             HookPoint::Prerouting,
             RULE_PRIORITY,
             vec![Matching::new().key(Load::IIF).vmap(names::TRACKED)],
+        );
+        // Nothing has tracked these: `zone` leaves them looking as if they began a connection.
+        hook(
+            names::TRACKED_INPUT,
+            HookPoint::Input,
+            RULE_PRIORITY,
+            vec![reserved().key(Load::IIF).vmap(names::TRACKED)],
         );
     }
     sets(ruleset, program, foreign, tracking);
@@ -105,6 +103,16 @@ pub(super) fn chains(
     ruleset.object(Object::counter("guard/mac"));
     ruleset.object(Object::counter("quarantine"));
     add(ruleset, Chain::regular(names::OUT), rules);
+}
+
+/// Frames to the groups that a bridge keeps to itself, 01:80:c2:00:00:00 to 0f.
+fn reserved() -> Matching {
+    Matching::new().masked(
+        Load::ETHER_DESTINATION,
+        &[0xff, 0xff, 0xff, 0xff, 0xff, 0xf0],
+        Comparison::Equal,
+        &[0x01, 0x80, 0xc2, 0, 0, 0],
+    )
 }
 
 /// Puts the search by interface, MAC and address before what `chains` and `behaviours` made.

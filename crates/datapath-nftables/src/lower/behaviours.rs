@@ -123,7 +123,8 @@ impl Behaviours<'_> {
             word(direction),
             layer.suffix()
         );
-        let mut rules = self.jumps(behaviour, direction, layer, Asked::LaterFragments);
+        let mut rules = self.connections(behaviour, direction, layer, Asked::StatelessFragments);
+        rules.extend(self.jumps(behaviour, direction, layer, Asked::LaterFragments));
         rules.extend(self.default(behaviour, direction));
         self.chain(&name, rules);
         name
@@ -204,27 +205,37 @@ impl Behaviours<'_> {
         if behaviour.dhcp {
             rules.push(self.dhcp_client(behaviour, direction, layer));
         }
-        if behaviour.stateful != Stateful::Off {
-            let known = connection_state::ESTABLISHED | connection_state::RELATED;
-            let connection = self.refusal("connection");
-            match self.stateless_rules(behaviour, direction, layer) {
-                None => {
-                    rules.push(Matching::new().connection(known).accept());
-                    rules.push(
-                        Matching::new()
-                            .connection(connection_state::INVALID)
-                            .refuse(&connection),
-                    );
-                }
-                Some(chain) => {
-                    let any = known | connection_state::INVALID;
-                    rules.push(Matching::new().connection(any).goto(&chain));
-                }
-            }
-        }
+        rules.extend(self.connections(behaviour, direction, layer, Asked::Stateless));
         rules.extend(self.jumps(behaviour, direction, layer, Asked::Packets));
         rules.extend(self.default(behaviour, direction));
         rules
+    }
+
+    /// What packets of known connections meet, and such as fit none.
+    fn connections(
+        &mut self,
+        behaviour: &Behaviour,
+        direction: Direction,
+        layer: Layer,
+        asked: Asked,
+    ) -> Vec<Vec<nftables::Expression>> {
+        if behaviour.stateful == Stateful::Off {
+            return Vec::new();
+        }
+        let known = connection_state::ESTABLISHED | connection_state::RELATED;
+        let refusal = self.refusal("connection");
+        match self.stateless_rules(behaviour, direction, layer, asked) {
+            None => vec![
+                Matching::new().connection(known).accept(),
+                Matching::new()
+                    .connection(connection_state::INVALID)
+                    .refuse(&refusal),
+            ],
+            Some(chain) => {
+                let any = known | connection_state::INVALID;
+                vec![Matching::new().connection(any).goto(&chain)]
+            }
+        }
     }
 
     fn jumps(
@@ -334,8 +345,9 @@ impl Behaviours<'_> {
         behaviour: &Behaviour,
         direction: Direction,
         layer: Layer,
+        asked: Asked,
     ) -> Option<String> {
-        let mut rules = self.jumps(behaviour, direction, layer, Asked::Stateless);
+        let mut rules = self.jumps(behaviour, direction, layer, asked);
         if rules.is_empty() {
             return None;
         }
@@ -347,10 +359,15 @@ impl Behaviours<'_> {
         );
         rules.push(Matching::new().accept());
         let name = format!(
-            "{}-{}{}-known",
+            "{}-{}{}-known{}",
             behaviour.name,
             word(direction),
-            layer.suffix()
+            layer.suffix(),
+            if asked == Asked::Stateless {
+                ""
+            } else {
+                "-fragments"
+            }
         );
         self.chain(&name, rules);
         Some(name)

@@ -16,6 +16,7 @@ pub(crate) const PREROUTING: &str = "prerouting";
 pub(crate) const INPUT: &str = "input";
 pub(crate) const POSTROUTING: &str = "postrouting";
 pub(crate) const TRACKED_PREROUTING: &str = "tracked-prerouting";
+pub(crate) const TRACKED_INPUT: &str = "tracked-input";
 pub(crate) const LIMIT_PREROUTING: &str = "limit-prerouting";
 pub(crate) const LIMIT_POSTROUTING: &str = "limit-postrouting";
 

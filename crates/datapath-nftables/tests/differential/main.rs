@@ -6,6 +6,7 @@ mod bench;
 mod bridge;
 mod draft;
 mod generate;
+mod interpreted;
 mod known;
 
 use std::collections::BTreeSet;
@@ -232,7 +233,7 @@ fn explain(
         let text = "only after the change from the policy before: the difference is wrong";
         (draft.clone(), text.to_owned())
     };
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hexadecimal(bytes);
     panic!(
         "seed {}: {why}\nsender {sender} frame {hex}\n{}\ntable: {}\n{text}\n{}",
         effort.seed,
@@ -240,4 +241,8 @@ fn explain(
         listing.display(),
         small.yaml(),
     );
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
