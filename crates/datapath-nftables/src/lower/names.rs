@@ -27,6 +27,7 @@ pub(crate) const SHORT_4: &str = "short-4";
 pub(crate) const SHORT_6: &str = "short-6";
 pub(crate) const ND_GUARD: &str = "nd-guard";
 pub(crate) const ND_ACCEPT: &str = "nd-accept";
+pub(crate) const ANSWERS: &str = "answers";
 pub(crate) const ZONE: &str = "zone";
 
 /// Maps and sets in which a port has its elements.
