@@ -80,5 +80,6 @@ pub fn lower(program: &HostProgram, capabilities: &Capabilities) -> Ruleset {
         set.elements.sort_unstable();
         set.elements.dedup();
     }
+    base::unambiguous_zones(&mut ruleset);
     ruleset
 }

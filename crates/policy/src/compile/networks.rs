@@ -57,8 +57,21 @@ impl<'a> Networks<'a> {
         })
     }
 
-    pub(super) fn zone(&self, network: &str) -> u16 {
-        self.zones.get(network).copied().unwrap_or(1)
+    /// The zone of a port's connections; 0 for one that another network of its bridge may talk to
+    /// as well: its connections belong to whomever it talks to, or else the two directions of one
+    /// would be looked for in different zones.
+    pub(super) fn zone(&self, port: &Port) -> u16 {
+        let own = self.catalog.networks.get(&port.network);
+        let between = self.catalog.networks.values().any(|network| {
+            network.name != port.network
+                && own.is_some_and(|own| own.bridge == network.bridge)
+                && (network.gateways.contains(&port.mac) || network.promiscuous.contains(&port.mac))
+        });
+        if between {
+            0
+        } else {
+            self.zones.get(port.network.as_str()).copied().unwrap_or(1)
+        }
     }
 
     pub(super) fn isolation(&self, port: &Port) -> Option<Isolation> {
