@@ -151,7 +151,12 @@ fn value(counter: Counter) -> CounterValue {
 }
 
 fn unreadable(error: ReadError) -> DatapathError {
-    DatapathError::Unreachable(error.to_string())
+    const EPERM: i32 = 1;
+    match error {
+        // Netlink lets nobody else read nf_tables either.
+        ReadError::Refused { errno: EPERM, .. } => DatapathError::NotPermitted(error.to_string()),
+        other => DatapathError::Unreachable(other.to_string()),
+    }
 }
 
 fn refused(error: CommitError) -> DatapathError {
