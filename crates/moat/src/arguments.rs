@@ -132,10 +132,7 @@ Exit codes: 0 removed or not there, 1 not confirmed, 3 the system refused.")]
     Remove(change::RemoveArguments),
 
     /// Try policies in a throw-away host made of namespaces
-    #[command(after_help = "\
-Examples:
-  sudo moat lab --help")]
-    Lab(lab::Arguments),
+    Lab(lab::LabArguments),
 
     #[command(
         hide = true,

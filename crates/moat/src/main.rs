@@ -50,7 +50,14 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Ports(arguments) => status::ports(arguments, as_json),
         Command::Trace(arguments) => trace::trace(arguments, as_json),
         Command::Remove(arguments) => change::remove(arguments, as_json),
-        Command::Lab(arguments) => lab::run(arguments),
+        Command::Lab(arguments) => laboratory(arguments, as_json),
         Command::Guardian(arguments) => guardian::run(arguments),
+    }
+}
+
+fn laboratory(arguments: &lab::LabArguments, as_json: bool) -> Result<Outcome, Failure> {
+    match lab::run(arguments, as_json) {
+        Ok(agreed) => Ok(Outcome::findings(!agreed)),
+        Err(error) => Err(Failure::system(format!("{error:#}"))),
     }
 }
