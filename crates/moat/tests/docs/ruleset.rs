@@ -178,10 +178,10 @@ const TRACKED: &[&str] = &[
     "zone",
     "ZONE",
     "out",
-    "shop-2b0a3599-in4",
-    "shop-2b0a3599-out4",
+    "shop-2b0a3599-in4-tcp",
+    "shop-2b0a3599-out4-tcp",
     "shop-2b0a3599-tracked",
-    "shop-2b0a3599-tracked4",
+    "shop-2b0a3599-tracked4-tcp",
 ];
 
 /// Connection tracking and bridge names, as Debian's kernel gives them.
