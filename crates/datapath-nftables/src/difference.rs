@@ -295,7 +295,15 @@ impl Difference {
                 Some(known) if known.set == *set => &known.elements,
                 _ => &nothing,
             };
-            let (added, removed) = compare(known, elements);
+            let (added, removed) = if set.flags.interval {
+                // The two ends of a range change together: the kernel refuses half a range that
+                // lies across another (nft_rbtree's search for overlaps).
+                let (known, wanted) = (ranges(known), ranges(elements));
+                let (added, removed) = compare(&known, &wanted);
+                (ends(added), ends(removed))
+            } else {
+                compare(known, elements)
+            };
             if added.is_empty() && removed.is_empty() && current.sets.contains_key(name) {
                 continue;
             }
@@ -342,11 +350,18 @@ impl Difference {
     }
 }
 
+/// Elements with those that end their ranges. A concatenated key has both ends in one element, and
+/// a foreign hand may have left an end alone.
+fn ranges(elements: &[Element]) -> Vec<&[Element]> {
+    elements.chunk_by(|_, next| next.interval_end).collect()
+}
+
+fn ends<'a>(ranges: Vec<&&'a [Element]>) -> Vec<&'a Element> {
+    ranges.into_iter().copied().flatten().collect()
+}
+
 /// Members of sorted lists that only one of them has: to add, and to remove.
-fn compare<'a>(
-    known: &'a [Element],
-    wanted: &'a [Element],
-) -> (Vec<&'a Element>, Vec<&'a Element>) {
+fn compare<'a, T: Ord>(known: &'a [T], wanted: &'a [T]) -> (Vec<&'a T>, Vec<&'a T>) {
     let (mut added, mut removed) = (Vec::new(), Vec::new());
     let (mut known, mut wanted) = (known.iter().peekable(), wanted.iter().peekable());
     loop {

@@ -1,26 +1,56 @@
-//! The one binary.
+//! The one binary: chooses implementations, reads the command line, ends with an exit code.
 
+mod arguments;
+mod capture;
+mod change;
+mod check;
+mod confirm;
+mod documents;
+mod fault;
+mod guardian;
+mod imagined;
 mod lab;
+mod live;
+mod output;
+mod record;
+mod report;
+mod sides;
+mod situation;
+mod status;
+mod time;
+mod trace;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::Parser as _;
 
-/// A moat around every virtual machine.
-#[derive(Parser)]
-#[command(name = "moat", version)]
-enum Command {
-    /// Measures with real frames what documents mean, before and after
-    Lab(lab::LabArguments),
-}
+use arguments::{Cli, Command};
+use fault::{Failure, Outcome};
 
 fn main() -> ExitCode {
-    let Command::Lab(arguments) = Command::parse();
-    match lab::run(&arguments) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+    let cli = Cli::parse();
+    output::set_color(cli.color);
+    match run(&cli.command, cli.json) {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Err(failure) => {
+            output::failure(&failure, cli.json);
+            failure.exit_code()
         }
+    }
+}
+
+fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
+    match command {
+        Command::Check(arguments) => check::check(arguments, as_json),
+        Command::Plan(arguments) => change::plan(arguments, as_json),
+        Command::Apply(arguments) => change::apply(arguments, as_json),
+        Command::Confirm(arguments) => confirm::confirm(arguments, as_json),
+        Command::Status(arguments) => status::status(arguments, as_json),
+        Command::Ports(arguments) => status::ports(arguments, as_json),
+        Command::Trace(arguments) => trace::trace(arguments, as_json),
+        Command::Remove(arguments) => change::remove(arguments, as_json),
+        Command::Lab(arguments) => lab::run(arguments, as_json),
+        Command::Guardian(arguments) => guardian::run(arguments),
     }
 }

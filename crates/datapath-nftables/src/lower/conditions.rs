@@ -53,9 +53,10 @@ pub(super) fn lower(
             lowering.ip_protocol(condition);
         }
     }
-    if let Some(needed) = conditions
+    // Each of them: a rule about ports and an ICMP code is about no packet at all.
+    for needed in conditions
         .iter()
-        .find_map(|c| needed_protocols(scope.layer, c.field))
+        .filter_map(|c| needed_protocols(scope.layer, c.field))
     {
         lowering.need_protocol(needed);
     }

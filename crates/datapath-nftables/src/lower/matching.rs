@@ -2,8 +2,8 @@
 //! nftables' registers; which pieces make a rule is left to its users.
 
 use nftables::{
-    BitOperation, Comparison, ConnectionKey, Counter, Expression, ExtensionKind, Log, LookupResult,
-    MetaKey, ObjectKind, PayloadBase, Register, Reject, Verdict,
+    BitOperation, Comparison, ConnectionKey, Expression, ExtensionKind, Log, LookupResult, MetaKey,
+    ObjectKind, PayloadBase, Register, Reject, Verdict,
 };
 
 use super::names::LOG_GROUP;

@@ -6,7 +6,7 @@ use super::super::matrix::Cell;
 use super::super::prediction::Denial;
 use super::super::report::Report;
 use super::super::services::SERVICES;
-use super::Style;
+use crate::output::{Style, paint};
 
 const ANSWERED: char = '●';
 const SILENT: char = '·';
@@ -45,15 +45,15 @@ fn same(one: &Denial, other: &Denial) -> bool {
     (&one.text, &one.place) == (&other.text, &other.place)
 }
 
-pub(super) fn matrices(page: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+pub(super) fn matrices(page: &mut String, report: &Report) -> std::fmt::Result {
     let names: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
     writeln!(page)?;
-    writeln!(page, "{}", style.heading("Who reaches whom"))?;
+    writeln!(page, "{}", paint(Style::Strong, "Who reaches whom"))?;
     writeln!(
         page,
         "  Five questions in each cell: {}. {} is an answer.",
         names.join(", "),
-        style.good(&ANSWERED.to_string())
+        paint(Style::Good, &ANSWERED.to_string())
     )?;
     let deniers = Deniers::of(report);
     let before = |cell: &Cell| if cell.before { ANSWERED } else { SILENT };
@@ -62,17 +62,17 @@ pub(super) fn matrices(page: &mut String, report: &Report, style: Style) -> std:
         None => ANSWERED,
         Some(denial) => deniers.letter(denial),
     };
-    matrix(page, report, style, "without moat", &before)?;
-    matrix(page, report, style, "with moat", &after)?;
+    matrix(page, report, "without moat", &before)?;
+    matrix(page, report, "with moat", &after)?;
     writeln!(page)?;
     for (place, (denial, count)) in deniers.0.iter().enumerate() {
         writeln!(
             page,
             "  {} {:<56} {:<32} {}",
-            style.bad(&letter(place).to_string()),
+            paint(Style::Bad, &letter(place).to_string()),
             clipped(&denial.text, 56),
             denial.place.as_deref().unwrap_or(""),
-            style.faint(&format!("{count}×"))
+            paint(Style::Faint, &format!("{count}×"))
         )?;
     }
     Ok(())
@@ -82,7 +82,6 @@ pub(super) fn matrices(page: &mut String, report: &Report, style: Style) -> std:
 fn matrix(
     page: &mut String,
     report: &Report,
-    style: Style,
     title: &str,
     glyph: &dyn Fn(&Cell) -> char,
 ) -> std::fmt::Result {
@@ -114,7 +113,7 @@ fn matrix(
         writeln!(
             page,
             "  {}, {version}: {answered} of {asked} answered",
-            style.heading(title)
+            paint(Style::Strong, title)
         )?;
         write!(page, "  {:<12}", "from \\ to")?;
         for machine in &report.machines {
@@ -124,7 +123,7 @@ fn matrix(
         for (machine, row) in report.machines.iter().zip(&rows) {
             write!(page, "  {:<12}", clipped(&machine.name, 11))?;
             for cell in row {
-                write!(page, "{}", painted(cell, style))?;
+                write!(page, "{}", painted(cell))?;
             }
             writeln!(page)?;
         }
@@ -147,25 +146,25 @@ fn glyphs(
 }
 
 /// A cell, ten columns wide.
-fn painted(cell: &str, style: Style) -> String {
+fn painted(cell: &str) -> String {
     let mut text: String = cell
         .chars()
         .map(|glyph| match glyph {
-            ANSWERED => style.good("●"),
-            WRONG => style.wrong("!"),
-            other => style.bad(&other.to_string()),
+            ANSWERED => paint(Style::Good, "●"),
+            WRONG => paint(Style::Bad, "!"),
+            other => paint(Style::Bad, &other.to_string()),
         })
         .collect();
     text.push_str(&" ".repeat(10_usize.saturating_sub(cell.chars().count())));
     text
 }
 
-pub(super) fn attacks(page: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+pub(super) fn attacks(page: &mut String, report: &Report) -> std::fmt::Result {
     if report.attacks.is_empty() {
         return Ok(());
     }
     writeln!(page)?;
-    writeln!(page, "{}", style.heading("Attacks"))?;
+    writeln!(page, "{}", paint(Style::Strong, "Attacks"))?;
     writeln!(
         page,
         "  {:<37}{:<19}{:<9}{:<9}{}",
@@ -182,13 +181,13 @@ pub(super) fn attacks(page: &mut String, report: &Report, style: Style) -> std::
         };
         let after = outcome(attack.after, attack.victims);
         let after = match attack.agrees {
-            false => style.wrong(&format!("{after:<9}")),
-            true if attack.after > 0 => style.bad(&format!("{after:<9}")),
-            true => style.good(&format!("{after:<9}")),
+            false => paint(Style::Bad, &format!("{after:<9}")),
+            true if attack.after > 0 => paint(Style::Bad, &format!("{after:<9}")),
+            true => paint(Style::Good, &format!("{after:<9}")),
         };
         let before = format!("{:<9}", outcome(attack.before, attack.victims));
         let before = if attack.before > 0 {
-            style.bad(&before)
+            paint(Style::Bad, &before)
         } else {
             before
         };
@@ -200,7 +199,7 @@ pub(super) fn attacks(page: &mut String, report: &Report, style: Style) -> std::
             clipped(decider, 26),
         )?;
         if !place.is_empty() {
-            writeln!(page, "{:>76}{}", "", style.faint(place))?;
+            writeln!(page, "{:>76}{}", "", paint(Style::Faint, place))?;
         }
     }
     Ok(())
