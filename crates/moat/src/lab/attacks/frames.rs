@@ -89,7 +89,7 @@ pub(super) fn forgeries(cast: &Cast) -> Vec<Attack> {
         cast.aimed(
             "ND: \"the gateway is me\"",
             cast.link()
-                .ipv6(impersonated.ipv6, victim.ipv6)
+                .ipv6(attacker.ipv6, victim.ipv6)
                 .neighbor_advertisement(impersonated.ipv6, &target)
                 .build(),
         ),
