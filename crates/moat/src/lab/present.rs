@@ -14,7 +14,8 @@ pub(super) fn picture(report: &Report) -> String {
     let mut page = String::new();
     // Writing to a String cannot fail.
     let _ = write_page(&mut page, report);
-    page
+    let lines = page.lines().map(str::trim_end);
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
@@ -57,7 +58,7 @@ fn verdict(page: &mut String, report: &Report) -> std::fmt::Result {
             "{}",
             paint(
                 Style::Good,
-                &format!(
+                format!(
                     "All {measured} questions and {attempts} deliveries, each measured twice, are as the evaluator says,"
                 )
             )
@@ -77,7 +78,7 @@ fn verdict(page: &mut String, report: &Report) -> std::fmt::Result {
         "{}",
         paint(
             Style::Bad,
-            &format!("{wrong} results are not as the evaluator says:")
+            format!("{wrong} results are not as the evaluator says:")
         )
     )?;
     for cell in report.cells.iter().filter(|cell| !cell.agrees()) {

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::super::report::Report;
 use crate::output::{Style, paint};
 
-const BOX: usize = 41;
-const WIRE: usize = 14;
+const BOX: usize = 42;
+const WIRE: usize = 10;
 
 pub(super) fn draw(page: &mut String, report: &Report) -> std::fmt::Result {
     let columns: Vec<Vec<String>> = (0..report.hosts.len())
