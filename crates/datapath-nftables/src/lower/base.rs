@@ -162,7 +162,8 @@ fn refuse_unknown(foreign: &Foreign, interface: Load, bridge: Load) -> Vec<Vec<E
     rules
 }
 
-/// The rules that find a frame's sender by interface, MAC and address at once.
+/// The rules that find a frame's sender by interface, MAC and address at once. A malformed packet may
+/// be found too: what it is found for refuses it (see `Behaviours::entry`).
 fn bound(ruleset: &Ruleset, tagged: bool) -> Vec<Vec<Expression>> {
     // Behind a tag `ether type` is the tag's, and `meta protocol` what it carries.
     let of = |value: u16| {
@@ -174,7 +175,6 @@ fn bound(ruleset: &Ruleset, tagged: bool) -> Vec<Vec<Expression>> {
     };
     let ip4 = |set: &str| {
         of(0x0800)
-            .well_formed()
             .key(Load::IIF)
             .key(Load::ETHER_SOURCE)
             .key(Load::IP4_SOURCE)
@@ -182,7 +182,6 @@ fn bound(ruleset: &Ruleset, tagged: bool) -> Vec<Vec<Expression>> {
     };
     let ip6 = |set: &str| {
         of(0x86dd)
-            .well_formed()
             .key(Load::IIF)
             .key(Load::ETHER_SOURCE)
             .key(Load::IP6_SOURCE)
