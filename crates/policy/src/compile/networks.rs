@@ -1,6 +1,7 @@
 //! Isolation: who is a member of which network in which role, and what follows for its neighbours.
 //! Knows MAC addresses; that every sender really uses its own is what the implied MAC guard is for.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,8 +21,8 @@ pub(super) struct Networks<'a> {
     /// Broadcast domains in which a network isolates by source MAC.
     guarded: BTreeSet<Domain<'a>>,
     zones: BTreeMap<&'a str, u16>,
-    /// Every set that a port may name.
-    sets: BTreeMap<String, Arc<MacSet>>,
+    /// Every set that a port may name, made when the first port does: open networks need none.
+    sets: OnceCell<BTreeMap<String, Arc<MacSet>>>,
 }
 
 impl<'a> Networks<'a> {
@@ -37,7 +38,7 @@ impl<'a> Networks<'a> {
             catalog,
             guarded,
             zones: zones(catalog),
-            sets: sets(catalog),
+            sets: OnceCell::new(),
         }
     }
 
@@ -97,7 +98,8 @@ impl<'a> Networks<'a> {
     }
 
     pub(super) fn mac_set(&self, name: &str) -> Arc<MacSet> {
-        self.sets.get(name).cloned().unwrap_or_default()
+        let sets = self.sets.get_or_init(|| sets(self.catalog));
+        sets.get(name).cloned().unwrap_or_default()
     }
 }
 
