@@ -51,10 +51,10 @@ impl Load {
     pub(crate) const OUTPUT_BRIDGE: Self = Self::Meta(MetaKey::BridgeOutputName, 16);
     pub(crate) const PROTOCOL: Self = Self::Meta(MetaKey::Protocol, 2);
     pub(crate) const L4PROTO: Self = Self::Meta(MetaKey::TransportProtocol, 1);
+    pub(crate) const PACKET_TYPE: Self = Self::Meta(MetaKey::PacketType, 1);
     pub(crate) const ETHER_DESTINATION: Self = Self::Link(0, 6);
     pub(crate) const ETHER_SOURCE: Self = Self::Link(6, 6);
     pub(crate) const ETHER_TYPE: Self = Self::Link(12, 2);
-    pub(crate) const IP4_LENGTH: Self = Self::Network(2, 2);
     pub(crate) const IP4_FRAGMENT: Self = Self::Network(6, 2);
     pub(crate) const IP4_SOURCE: Self = Self::Network(12, 4);
     pub(crate) const IP4_DESTINATION: Self = Self::Network(16, 4);
