@@ -161,6 +161,8 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
+        // Where a test fails, a guardian may still wait.
+        let _ = self.command(&["confirm"]).output();
         let _ = std::fs::remove_dir_all(&self.folder);
         if let Ok(namespace) = std::fs::metadata(self.switch.namespace().path()) {
             let _ = std::fs::remove_dir_all(format!("/run/moat/{}", namespace.ino()));
