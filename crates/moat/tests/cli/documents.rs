@@ -20,7 +20,6 @@ fn right_documents_of_a_folder() {
     );
     let run = moat(&["check", path, "--json"]).ends(0);
     assert_eq!(run.json()["documents"]["port"], 2);
-    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]
@@ -52,7 +51,6 @@ fn wrong_documents_name_their_places() {
         .expect("a list")
         .len();
     assert!(places >= 2, "{found:#}");
-    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]
@@ -76,7 +74,6 @@ fn what_is_hardly_meant_is_found() {
         found.as_array().map(Vec::len) > clean.as_array().map(Vec::len),
         "{found:#}"
     );
-    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]
@@ -127,5 +124,4 @@ fn reference_is_printed() {
         pages.iter().all(|page| page != "moat-guardian.1"),
         "{pages:?}"
     );
-    std::fs::remove_dir_all(folder).expect("removed");
 }
