@@ -71,13 +71,39 @@ pub fn difference(
     let current = known.filter(|_| !rebuild).unwrap_or_default();
     let handles = installed
         .filter(|_| !rebuild)
-        .map(Handles::of)
+        .map(|contents| Handles::of(&contents.rules))
         .unwrap_or_default();
-    difference.objects(&current, desired);
-    difference.sets_and_chains(&current, desired);
-    difference.rules(&current, desired, &handles);
-    difference.elements(&current, desired);
-    difference.finish()
+    difference.between(&current, desired, &handles)
+}
+
+/// The change from one part of the table to another; the table's other parts stay.
+///
+/// `None` where the parts cannot be exchanged in place.
+pub(crate) fn advance(
+    current: &Ruleset,
+    desired: &Ruleset,
+    rules: &[Installed<Rule>],
+    generation: u32,
+) -> Option<Change> {
+    if !same_structure(current, desired) {
+        return None;
+    }
+    let handles = Handles::of(rules);
+    // A rule's place is found by its handle: the chains must be known as they are.
+    for (name, contents) in &current.chains {
+        let known = handles.0.get(name.as_str()).map_or(0, Vec::len);
+        let changes = desired.chains.get(name) != Some(contents);
+        if changes && known != contents.rules.len() {
+            return None;
+        }
+    }
+    let difference = Difference {
+        batch: Batch::new(Some(generation)),
+        table: table(),
+        summary: Vec::new(),
+        removals: Vec::new(),
+    };
+    Some(difference.between(current, desired, &handles))
 }
 
 /// Whether every set and base chain that stays can stay: the kernel changes neither a set's type nor
@@ -104,9 +130,9 @@ fn same_structure(known: &Ruleset, desired: &Ruleset) -> bool {
 struct Handles<'a>(BTreeMap<&'a str, Vec<u64>>);
 
 impl<'a> Handles<'a> {
-    fn of(contents: &'a TableContents) -> Self {
+    fn of(rules: &'a [Installed<Rule>]) -> Self {
         let mut handles: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-        for Installed { handle, value } in &contents.rules {
+        for Installed { handle, value } in rules {
             handles
                 .entry(value.chain.as_str())
                 .or_default()
@@ -131,6 +157,14 @@ struct Difference {
 }
 
 impl Difference {
+    fn between(mut self, current: &Ruleset, desired: &Ruleset, handles: &Handles<'_>) -> Change {
+        self.objects(current, desired);
+        self.sets_and_chains(current, desired);
+        self.rules(current, desired, handles);
+        self.elements(current, desired);
+        self.finish()
+    }
+
     fn note(&mut self, kind: &'static str, name: &str, added: usize, removed: usize) {
         self.summary.push(Line {
             kind,

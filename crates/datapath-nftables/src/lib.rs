@@ -4,12 +4,15 @@
 pub mod census;
 mod datapath;
 mod difference;
+mod incremental;
 pub mod interpret;
 pub mod lower;
 mod probe;
 pub mod ruleset;
+mod session;
 
 pub use self::datapath::{Installed, NftablesDatapath};
 pub use difference::{Change, Line, difference};
 pub use lower::{LOG_GROUP, lower, table};
 pub use ruleset::Ruleset;
+pub use session::{Applied, Session};

@@ -10,6 +10,8 @@ mod control;
 mod documents;
 #[path = "host/frames.rs"]
 mod frames;
+#[path = "host/memory.rs"]
+mod memory;
 #[path = "host/peers.rs"]
 mod peers;
 #[path = "host/table.rs"]
@@ -18,10 +20,13 @@ mod table;
 use table::Table;
 
 fn main() {
-    let asked: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|one| !one.starts_with('-'))
-        .collect();
+    let mut arguments = std::env::args().skip(1);
+    let asked: Vec<String> = arguments.by_ref().filter(|one| one != "--bench").collect();
+    if let [word, folder] = asked.as_slice()
+        && word == memory::CHILD
+    {
+        return memory::child(folder);
+    }
     let wanted = |part: &str| asked.is_empty() || asked.iter().any(|one| one == part);
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
@@ -30,8 +35,14 @@ fn main() {
     if wanted("control") {
         control::measure(&mut table);
     }
+    if wanted("processes") {
+        memory::measure(&mut table);
+    }
     if wanted("frames") {
         frames::measure(&mut table);
+    }
+    if wanted("broadcasts") {
+        frames::broadcasts(&mut table);
     }
     println!();
     for missed in &table.missed {

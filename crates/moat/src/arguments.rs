@@ -188,7 +188,18 @@ Examples:
 Exit codes: 0 removed or not there, 1 not confirmed, 3 the system refused.")]
     Remove(change::RemoveArguments),
 
-    /// Try policies in a throw-away host made of namespaces
+    /// Measure with real frames what documents mean, in throw-away hosts, without moat and with it
+    #[command(after_help = "\
+Examples:
+  sudo moat lab                    the built-in demo: two hosts, eight machines
+  sudo moat lab examples/demo      the same from files, to change and try again
+  sudo moat lab --keep             stays until Ctrl-C, for `moat watch` and others to look at
+  sudo moat lab --json | jq '.attacks[] | {name, before, after}'
+
+Hosts and machines are network namespaces. Nothing else is touched, and nothing is left behind.
+
+Exit codes: 0 everything measured is as the documents mean it, 1 something is not, 2 the documents are
+wrong, 3 the system refused.")]
     Lab(lab::LabArguments),
 
     /// List the services that rules can name

@@ -69,14 +69,7 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Rule(arguments) => reference::rule(arguments, as_json),
         Command::Completions(arguments) => reference::completions(arguments),
         Command::Man(arguments) => reference::man(arguments, as_json),
-        Command::Lab(arguments) => laboratory(arguments, as_json),
+        Command::Lab(arguments) => lab::run(arguments, as_json),
         Command::Guardian(arguments) => guardian::run(arguments),
-    }
-}
-
-fn laboratory(arguments: &lab::LabArguments, as_json: bool) -> Result<Outcome, Failure> {
-    match lab::run(arguments, as_json) {
-        Ok(agreed) => Ok(Outcome::findings(!agreed)),
-        Err(error) => Err(Failure::system(format!("{error:#}"))),
     }
 }

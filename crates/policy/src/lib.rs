@@ -17,6 +17,6 @@ pub mod rule;
 pub mod services;
 
 pub use catalog::Catalog;
-pub use compile::{CompileError, compile};
+pub use compile::{CompileError, Incremental, compile};
 pub use evaluate::{Decider, Evaluation, evaluate};
 pub use program::HostProgram;

@@ -457,10 +457,7 @@ pub(super) fn port(
     }
     if on(Guard::Arp) {
         let sender = [identity, mac].concat();
-        // An address probe, RFC 5227.
-        let senders = port
-            .ipv4
-            .union(&Intervals::single(std::net::Ipv4Addr::UNSPECIFIED));
+        let senders = arp_senders(port);
         bind(
             ruleset,
             names::BOUND_ARP,
@@ -471,6 +468,12 @@ pub(super) fn port(
             |a| a.octets().to_vec(),
         );
     }
+}
+
+/// Sender addresses of a port's ARP: its own, and none in an address probe (RFC 5227).
+pub(crate) fn arp_senders(port: &PortProgram) -> Intervals<std::net::Ipv4Addr> {
+    let none = Intervals::single(std::net::Ipv4Addr::UNSPECIFIED);
+    port.ipv4.union(&none)
 }
 
 /// An element for each address; ranges stand in a map of their own, which costs more to search and

@@ -645,7 +645,7 @@ fn vid_range(first: u16, last: u16) -> Matching {
 }
 
 /// What becomes of ARP that a port of this behaviour sends as itself.
-pub(super) fn arp_verdict(ruleset: &Ruleset, behaviour: &Behaviour) -> Kernel {
+pub(crate) fn arp_verdict(ruleset: &Ruleset, behaviour: &Behaviour) -> Kernel {
     let name = format!("{}-out-arp", behaviour.name);
     if ruleset.chains.contains_key(&name) {
         Kernel::goto(name)
