@@ -111,3 +111,14 @@ fn sums_up(header: &[u8]) -> bool {
     }
     sum == 0xffff
 }
+
+/// Whether an extension header of IPv6 leads behind the packet's end, which older kernels (6.1) take for malformed and
+/// newer ones (6.18) for a packet without a readable transport header: the older drop what the evaluator may pass.
+pub(crate) fn overshoots(bytes: &[u8]) -> bool {
+    let frame = Frame::parse(bytes);
+    let offset = frame.ok().and_then(|frame| match &frame.network {
+        Network::Ipv6(ip) => ip.transport_offset,
+        _ => None,
+    });
+    offset.is_some_and(|offset| offset >= bytes.len().saturating_sub(14))
+}

@@ -266,12 +266,11 @@ impl Generator<'_> {
     }
 
     fn ports(&mut self, draft: &mut Draft, networks: &[&str], profiles: usize) {
-        for number in 0..PORTS {
+        for (number, mac) in MACS.into_iter().enumerate().take(PORTS) {
             if self.chance(12) {
                 continue;
             }
             let network = self.rng.below(networks.len());
-            let mac = MACS[number];
             let mut head = format!(
                 "kind: Port\nname: port-{number}\nvm: vm-{number}\ndevice: vnet{number}\nmac: '{mac}'\nnetwork: net-{network}"
             );
