@@ -208,7 +208,7 @@ fn killed_at_any_moment_it_is_one_version_or_the_other() {
         while moment > 0 {
             std::hint::spin_loop();
             moment -= 1;
-            if moment % 64 == 0 {
+            if moment.is_multiple_of(64) {
                 std::thread::yield_now();
             }
         }
