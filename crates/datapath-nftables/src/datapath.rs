@@ -91,7 +91,12 @@ impl Datapath for NftablesDatapath {
     }
 
     fn commit(&mut self, change: &Change) -> Result<(), DatapathError> {
-        self.connection.commit(&change.batch).map_err(refused)
+        // Only the second changes what becomes of a frame: where the first fails nothing has
+        // happened, where the third does the next plan takes away what is left.
+        for batch in change.batches().filter(|batch| !batch.is_empty()) {
+            self.connection.commit(batch).map_err(refused)?;
+        }
+        Ok(())
     }
 
     fn remove(&mut self) -> Result<(), DatapathError> {

@@ -11,10 +11,22 @@ use nftables::{
 use crate::lower::table;
 use crate::ruleset::{ChainContents, Ruleset, SetContents};
 
-/// Everything that a commit will do.
+/// Everything that a commit will do: three transactions, of which only the second changes what
+/// becomes of any frame.
+///
+/// A frame that is on its way while the kernel goes from one generation to the next meets the rules
+/// of the one and the elements of the other (`nft_do_chain` reads the generation once, each lookup
+/// reads it again). So what is new is complete before anything leads to it, and what is old stays
+/// until nothing does: else such a frame would fall through a chain without rules yet, or miss in a
+/// set without elements any more.
 #[derive(Debug)]
 pub struct Change {
+    /// Chains, sets and counters to which nothing leads yet.
+    pub before: Batch,
+    /// The change itself.
     pub batch: Batch,
+    /// Removes chains, sets and counters to which nothing leads any more.
+    pub after: Batch,
     /// For people: one line for each chain, set and object that changes.
     pub summary: Vec<Line>,
 }
@@ -33,12 +45,24 @@ pub struct Line {
 impl Change {
     /// Whether the switch is as it should be.
     pub fn is_empty(&self) -> bool {
-        self.batch.is_empty()
+        self.batches().all(Batch::is_empty)
+    }
+
+    /// The transactions in their order.
+    pub fn batches(&self) -> impl Iterator<Item = &Batch> {
+        [&self.before, &self.batch, &self.after].into_iter()
     }
 
     /// What the commit costs.
     pub fn cost(&self) -> Statistics {
-        self.batch.statistics()
+        let full = |batch: &&Batch| !batch.is_empty();
+        let costs = self.batches().filter(full).map(Batch::statistics);
+        costs.fold(Statistics::default(), |all, one| Statistics {
+            messages: all.messages.saturating_add(one.messages),
+            elements: all.elements.saturating_add(one.elements),
+            rules: all.rules.saturating_add(one.rules),
+            bytes: all.bytes.saturating_add(one.bytes),
+        })
     }
 }
 
@@ -51,16 +75,15 @@ pub fn difference(
     generation: Option<u32>,
     desired: &Ruleset,
 ) -> Change {
-    let mut difference = Difference {
-        batch: Batch::new(installed.map(|contents| contents.generation).or(generation)),
-        table: table(),
-        summary: Vec::new(),
-        removals: Vec::new(),
-    };
+    let generation = installed.map(|contents| contents.generation).or(generation);
     let known = installed.map(Ruleset::of);
     let rebuild = known
         .as_ref()
         .is_some_and(|known| !same_structure(known, desired));
+    let prepares = known
+        .as_ref()
+        .is_some_and(|known| !rebuild && something_new(known, desired));
+    let mut difference = Difference::new(generation, prepares);
     if rebuild {
         difference.batch.delete_table(&table());
     }
@@ -97,12 +120,7 @@ pub(crate) fn advance(
             return None;
         }
     }
-    let difference = Difference {
-        batch: Batch::new(Some(generation)),
-        table: table(),
-        summary: Vec::new(),
-        removals: Vec::new(),
-    };
+    let difference = Difference::new(Some(generation), something_new(current, desired));
     Some(difference.between(current, desired, &handles))
 }
 
@@ -125,6 +143,25 @@ fn same_structure(known: &Ruleset, desired: &Ruleset) -> bool {
     sets && chains
 }
 
+/// Whether the table gets chains or sets, which must be complete before anything leads to them.
+/// Objects need not: rules hold them, and do not look for them by generation.
+fn something_new(known: &Ruleset, desired: &Ruleset) -> bool {
+    let mut chains = desired
+        .chains
+        .iter()
+        .filter(|(_, new)| new.chain.hook.is_none());
+    chains.any(|(name, _)| !known.chains.contains_key(name))
+        || desired
+            .sets
+            .keys()
+            .any(|name| !known.sets.contains_key(name))
+}
+
+/// The generation after this one: the kernel leaves out 0.
+fn next(generation: u32) -> u32 {
+    generation.checked_add(1).unwrap_or(1)
+}
+
 /// Handles of rules, chain by chain, in the order they run.
 #[derive(Default)]
 struct Handles<'a>(BTreeMap<&'a str, Vec<u64>>);
@@ -143,13 +180,17 @@ impl<'a> Handles<'a> {
 }
 
 enum Removal {
-    Chain(String),
+    /// With the number of its rules.
+    Chain(String, usize),
     Set(String),
     Object(ObjectKind, String),
 }
 
 struct Difference {
+    before: Batch,
     batch: Batch,
+    /// There is a table, so that what is new comes before what leads to it.
+    prepares: bool,
     table: nftables::TableId,
     summary: Vec<Line>,
     /// Taken out last, when nothing refers to them any more.
@@ -157,12 +198,36 @@ struct Difference {
 }
 
 impl Difference {
+    fn new(generation: Option<u32>, prepares: bool) -> Self {
+        Self {
+            before: Batch::new(generation),
+            batch: Batch::new(if prepares {
+                generation.map(next)
+            } else {
+                generation
+            }),
+            prepares,
+            table: table(),
+            summary: Vec::new(),
+            removals: Vec::new(),
+        }
+    }
+
     fn between(mut self, current: &Ruleset, desired: &Ruleset, handles: &Handles<'_>) -> Change {
         self.objects(current, desired);
         self.sets_and_chains(current, desired);
         self.rules(current, desired, handles);
         self.elements(current, desired);
         self.finish()
+    }
+
+    /// Where what is new goes.
+    fn preparation(&mut self) -> &mut Batch {
+        if self.prepares {
+            &mut self.before
+        } else {
+            &mut self.batch
+        }
     }
 
     fn note(&mut self, kind: &'static str, name: &str, added: usize, removed: usize) {
@@ -180,7 +245,8 @@ impl Difference {
                 Some(known) if known == object => {}
                 Some(_) => self.replace_object(current, object),
                 None => {
-                    self.batch.add_object(&self.table, object);
+                    let table = self.table.clone();
+                    self.preparation().add_object(&table, object);
                     self.note(word(*kind), name, 1, 0);
                 }
             }
@@ -239,19 +305,19 @@ impl Difference {
         }
         for (name, contents) in &desired.chains {
             match current.chains.get(name) {
-                None => self.batch.add_chain(&self.table, &contents.chain),
+                // A base chain works as soon as it is there.
+                None if contents.chain.hook.is_some() => {
+                    self.batch.add_chain(&self.table, &contents.chain);
+                }
+                None => {
+                    let table = self.table.clone();
+                    self.preparation().add_chain(&table, &contents.chain);
+                }
                 Some(known) if known.chain != contents.chain => {
                     self.batch.update_chain(&self.table, &contents.chain);
                 }
                 Some(_) => {}
             }
-        }
-        for name in current
-            .chains
-            .keys()
-            .filter(|name| !desired.chains.contains_key(*name))
-        {
-            self.removals.push(Removal::Chain(name.clone()));
         }
         for name in current
             .sets
@@ -263,7 +329,8 @@ impl Difference {
     }
 
     fn add_set(&mut self, set: &Set) {
-        self.batch.add_set(&self.table, set);
+        let table = self.table.clone();
+        self.preparation().add_set(&table, set);
     }
 
     fn rules(&mut self, current: &Ruleset, desired: &Ruleset, handles: &Handles<'_>) {
@@ -275,15 +342,28 @@ impl Difference {
                 ),
                 None => (&[], &[]),
             };
-            let (added, removed) = self.chain_rules(name, known, handles, &contents.rules);
+            let new = !current.chains.contains_key(name) && contents.chain.hook.is_none();
+            let (added, removed) = if new {
+                let table = self.table.clone();
+                for rule in &contents.rules {
+                    self.preparation().add_rule(&table, rule, Place::Last);
+                }
+                (contents.rules.len(), 0)
+            } else {
+                self.chain_rules(name, known, handles, &contents.rules)
+            };
             if added + removed > 0 || !current.chains.contains_key(name) {
                 self.note("chain", name, added, removed);
             }
         }
-        for (name, ChainContents { rules, .. }) in &current.chains {
+        for (name, ChainContents { chain, rules }) in &current.chains {
             if !desired.chains.contains_key(name) {
-                if !rules.is_empty() {
+                if chain.hook.is_some() {
                     self.batch.flush_chain(&self.table, name);
+                    self.batch.delete_chain(&self.table, name);
+                } else {
+                    self.removals
+                        .push(Removal::Chain(name.clone(), rules.len()));
                 }
                 self.note("chain", name, 0, rules.len());
             }
@@ -348,7 +428,13 @@ impl Difference {
                 self.batch.delete_elements(&self.table, name, removed);
             }
             if !added.is_empty() {
-                self.batch.add_elements(&self.table, name, added);
+                let table = self.table.clone();
+                let batch = if current.sets.contains_key(name) {
+                    &mut self.batch
+                } else {
+                    self.preparation()
+                };
+                batch.add_elements(&table, name, added);
             }
         }
         for (name, contents) in &current.sets {
@@ -359,26 +445,47 @@ impl Difference {
     }
 
     fn finish(mut self) -> Change {
-        // Sets lead to chains, rules to objects: what refers goes before what is referred to.
-        let removals = std::mem::take(&mut self.removals);
-        for removal in &removals {
+        let objects_alone = self
+            .removals
+            .iter()
+            .all(|removal| matches!(removal, Removal::Object(..)));
+        if objects_alone {
+            for removal in std::mem::take(&mut self.removals) {
+                if let Removal::Object(kind, name) = removal {
+                    self.batch.delete_object(&self.table, kind, &name);
+                }
+            }
+        }
+        let generation = match self.batch.is_empty() {
+            true => self.batch.generation(),
+            false => self.batch.generation().map(next),
+        };
+        let mut after = Batch::new(generation);
+        // What refers goes before what is referred to: rules to sets and objects, sets to chains.
+        for removal in &self.removals {
+            if let Removal::Chain(name, 1..) = removal {
+                after.flush_chain(&self.table, name);
+            }
+        }
+        for removal in &self.removals {
             if let Removal::Set(name) = removal {
-                self.batch.delete_set(&self.table, name);
+                after.delete_set(&self.table, name);
             }
         }
-        for removal in &removals {
-            match removal {
-                Removal::Chain(name) => self.batch.delete_chain(&self.table, name),
-                Removal::Set(_) | Removal::Object(..) => {}
+        for removal in &self.removals {
+            if let Removal::Chain(name, _) = removal {
+                after.delete_chain(&self.table, name);
             }
         }
-        for removal in &removals {
+        for removal in &self.removals {
             if let Removal::Object(kind, name) = removal {
-                self.batch.delete_object(&self.table, *kind, name);
+                after.delete_object(&self.table, *kind, name);
             }
         }
         Change {
+            before: self.before,
             batch: self.batch,
+            after,
             summary: self.summary,
         }
     }

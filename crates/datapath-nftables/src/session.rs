@@ -38,7 +38,7 @@ struct Known {
 pub struct Applied {
     /// As [`Change::summary`], of all batches that were committed.
     pub summary: Vec<Line>,
-    /// Batches that were committed: 0 where there was nothing to do.
+    /// Changes that were committed: 0 where there was nothing to do.
     pub commits: u32,
     /// What the last of them cost.
     pub cost: Statistics,
@@ -75,7 +75,7 @@ impl Session {
                 },
                 None => (self.from_switch(&program, &mut applied)?, None),
             };
-            let read_at = change.batch.generation().unwrap_or(generation);
+            let read_at = change.before.generation().unwrap_or(generation);
             if change.is_empty() {
                 self.known = Some(Known {
                     generation: read_at,
@@ -89,12 +89,14 @@ impl Session {
                 Err(DatapathError::Changed) => continue,
                 Err(error) => return Err(error),
             }
+            let transactions = change.batches().filter(|batch| !batch.is_empty()).count();
+            let expected = (0..transactions).fold(read_at, |generation, _| successor(generation));
             applied.cost = change.cost();
             applied.commits += 1;
             applied.summary.extend(change.summary);
-            if self.generation()? == successor(read_at) {
+            if self.generation()? == expected {
                 self.known = Some(Known {
-                    generation: successor(read_at),
+                    generation: expected,
                     program,
                     skeleton,
                 });

@@ -148,7 +148,8 @@ fn decide(
     alternative: &Alternative,
     into: &mut Vec<Rule>,
 ) {
-    let comment = format!("{} ({})", rule.text, rule.origin);
+    // Without the line: a rule that another one moved down is the same rule (promise 3).
+    let comment = format!("{} ({})", rule.text, rule.origin.source);
     let mut push = |expressions| into.push(Rule::new(chain, expressions).with_comment(&comment));
     let matching = || alternative.matching.clone();
     if let Some(rate) = rule.log {

@@ -5,7 +5,7 @@ use frame::{Frame, MacAddress, Network, minimal_header};
 
 /// Where the kernel takes a frame that came in at a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Path {
+pub(crate) enum Path {
     /// Nowhere: no hook sees it.
     Nowhere,
     /// To the host alone, past prerouting.
@@ -17,7 +17,7 @@ pub enum Path {
 }
 
 /// `local`: the addresses of the bridge and its interfaces.
-pub fn path(bytes: &[u8], local: &[MacAddress]) -> Path {
+pub(crate) fn path(bytes: &[u8], local: &[MacAddress]) -> Path {
     let Ok(frame) = Frame::parse(bytes) else {
         return Path::Nowhere;
     };
@@ -49,7 +49,7 @@ pub fn path(bytes: &[u8], local: &[MacAddress]) -> Path {
 
 /// Whether a frame that passed prerouting comes to the input hook of reserved groups too: the spanning tree's group,
 /// which goes to the host and, without spanning tree, everywhere. Such frames are counted twice.
-pub fn twice(bytes: &[u8]) -> bool {
+pub(crate) fn twice(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x01, 0x80, 0xc2, 0, 0, 0])
 }
 
@@ -70,7 +70,7 @@ fn bridge_netfilter() -> bool {
 /// Whether br_netfilter passes the frame on as it is: everything that has a tag or is no IP and no ARP, and of these
 /// what `br_validate_ipv4` and `br_validate_ipv6` find in order, in one piece, without options, and not with its
 /// transport header in Ethernet padding, which they cut off.
-pub fn plain(bytes: &[u8]) -> bool {
+pub(crate) fn plain(bytes: &[u8]) -> bool {
     let Ok(frame) = Frame::parse(bytes) else {
         return true;
     };
@@ -110,4 +110,15 @@ fn sums_up(header: &[u8]) -> bool {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     sum == 0xffff
+}
+
+/// Whether an extension header of IPv6 leads behind the packet's end, which older kernels (6.1) take for malformed and
+/// newer ones (6.18) for a packet without a readable transport header: the older drop what the evaluator may pass.
+pub(crate) fn overshoots(bytes: &[u8]) -> bool {
+    let frame = Frame::parse(bytes);
+    let offset = frame.ok().and_then(|frame| match &frame.network {
+        Network::Ipv6(ip) => ip.transport_offset,
+        _ => None,
+    });
+    offset.is_some_and(|offset| offset >= bytes.len().saturating_sub(14))
 }

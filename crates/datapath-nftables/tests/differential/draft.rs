@@ -5,26 +5,26 @@ use policy::language::{Source, load};
 
 /// Documents in the making.
 #[derive(Clone, Debug, Default)]
-pub struct Draft {
+pub(crate) struct Draft {
     pub documents: Vec<Document>,
 }
 
 /// One document: what stands before its lists of rules, and these.
 #[derive(Clone, Debug)]
-pub struct Document {
+pub(crate) struct Document {
     pub head: String,
     /// Key (`rules`, `mandatory`) and the rule lines.
     pub lists: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Draft {
-    pub fn add(&mut self, head: impl Into<String>, lists: Vec<(&'static str, Vec<String>)>) {
+    pub(crate) fn add(&mut self, head: impl Into<String>, lists: Vec<(&'static str, Vec<String>)>) {
         let head = head.into();
         self.documents.push(Document { head, lists });
     }
 
     /// As a person would write it.
-    pub fn yaml(&self) -> String {
+    pub(crate) fn yaml(&self) -> String {
         let mut text = String::new();
         for document in &self.documents {
             text.push_str("---\n");
@@ -41,13 +41,13 @@ impl Draft {
     }
 
     /// The declaration, or why the language refuses it.
-    pub fn catalog(&self) -> Result<Catalog, String> {
+    pub(crate) fn catalog(&self) -> Result<Catalog, String> {
         load(&[Source::new("random.yaml", self.yaml())]).map_err(|errors| errors.render(false, 100))
     }
 
     /// The smallest part of it of which `fails` is still true: without whole documents, without single rules and
     /// without single lines, as long as something can be left out.
-    pub fn shrunk(&self, mut fails: impl FnMut(&Self) -> bool) -> Self {
+    pub(crate) fn shrunk(&self, mut fails: impl FnMut(&Self) -> bool) -> Self {
         let mut smallest = self.clone();
         loop {
             let smaller = smallest

@@ -11,7 +11,7 @@ use testbed::guest::inside_guest;
 use super::draft::Draft;
 
 /// Interfaces of the bridge: four for ports, one that may be an uplink, one that nobody claims.
-pub const INTERFACES: u32 = 6;
+pub(crate) const INTERFACES: u32 = 6;
 const PORTS: usize = 4;
 const UPLINK: usize = 4;
 
@@ -71,7 +71,7 @@ const SERVICES: [&str; 8] = [
 ];
 
 /// What frames should hit.
-pub fn vocabulary() -> Vocabulary {
+pub(crate) fn vocabulary() -> Vocabulary {
     let mac = |text: &&str| text.parse().expect("a MAC");
     let mut macs: Vec<MacAddress> = MACS.iter().map(mac).collect();
     // The bridge's own address and that of one of its interfaces.
@@ -101,7 +101,7 @@ pub fn vocabulary() -> Vocabulary {
 
 /// Which connection tracking the profiles ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tracking {
+pub(crate) enum Tracking {
     /// `off`, and `preferred` where that is the same because the kernel does not track.
     Absent,
     /// Any, for a switch that tracks.
@@ -109,7 +109,7 @@ pub enum Tracking {
 }
 
 /// A declaration by chance.
-pub fn draft(rng: &mut Rng, tracking: Tracking) -> Draft {
+pub(crate) fn draft(rng: &mut Rng, tracking: Tracking) -> Draft {
     Generator { rng, tracking }.draft()
 }
 
@@ -266,12 +266,11 @@ impl Generator<'_> {
     }
 
     fn ports(&mut self, draft: &mut Draft, networks: &[&str], profiles: usize) {
-        for number in 0..PORTS {
+        for (number, mac) in MACS.into_iter().enumerate().take(PORTS) {
             if self.chance(12) {
                 continue;
             }
             let network = self.rng.below(networks.len());
-            let mac = MACS[number];
             let mut head = format!(
                 "kind: Port\nname: port-{number}\nvm: vm-{number}\ndevice: vnet{number}\nmac: '{mac}'\nnetwork: net-{network}"
             );

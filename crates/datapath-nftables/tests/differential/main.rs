@@ -246,6 +246,9 @@ fn explain(
         (draft.clone(), text.to_owned())
     };
     let hex = hexadecimal(bytes);
+    if inside_guest() {
+        println!("{}", std::fs::read_to_string(&listing).expect("read"));
+    }
     panic!(
         "seed {}: {why}\nsender {sender} frame {hex}\n{}\ntable: {}\n{text}\n{}",
         effort.seed,

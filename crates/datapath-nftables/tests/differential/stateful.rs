@@ -250,7 +250,7 @@ fn errors_about_known_connections_are_related() {
         dns.back()
             .ip()
             .icmp(3, 3, [0; 4])
-            .payload(about[14..42].to_vec())
+            .payload(&about[14..42])
             .build()
     };
     let question = dns.udp();
