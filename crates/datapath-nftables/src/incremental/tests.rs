@@ -28,10 +28,9 @@ fn port(rng: &mut Rng, number: u32) -> Option<String> {
     let profile = rng.pick(&["plain", "limited", "storm", "bare"]);
     let network = rng.pick(&["lan", "lan", "club", "other"]);
     // In different networks two ports may have one MAC: the zone is then found by it for either.
-    let mac = if network == "other" {
-        number % 4 + 1
-    } else {
-        number + 1
+    let mac = match network {
+        "other" => (number + 1) % PORTS + 1,
+        _ => number + 1,
     };
     Some(format!(
         "---\nkind: Port\nname: p{number}\ndevice: vnet{number}\nmac: 52:54:00:00:00:{mac:02x}\n\
