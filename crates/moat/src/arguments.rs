@@ -4,7 +4,10 @@
 use clap::{Parser, Subcommand};
 
 use crate::output::Color;
-use crate::{change, check, confirm, guardian, lab, status, trace};
+use crate::{
+    change, check, confirm, doctor, drift, guard, guardian, lab, reference, stats, status, trace,
+    watch,
+};
 
 /// A moat around every virtual machine: security profiles for the ports of Linux bridges.
 #[derive(Parser, Debug)]
@@ -122,6 +125,59 @@ Exit codes: 0 every frame passes, 1 a frame does not (or --live disagrees), 2 th
 frame are wrong, 3 the system refused.")]
     Trace(Box<trace::TraceArguments>),
 
+    /// Compare what is declared, compiled and installed
+    #[command(after_help = "\
+Examples:
+  sudo moat diff /etc/moat
+  sudo moat diff /etc/moat --json
+
+Exit codes: 0 all the same, 1 something differs or a port is refused, 2 the documents are wrong,
+3 the system refused.")]
+    Diff(drift::DiffArguments),
+
+    /// Keep the switch as documents say: mend at once what somebody else changes
+    #[command(
+        visible_alias = "mend",
+        after_help = "\
+Examples:
+  sudo moat guard /etc/moat              until Ctrl-C, which leaves everything in force
+  sudo moat guard /etc/moat --once       until something had to be mended
+  sudo moat guard /etc/moat --for 1h --json
+
+Interfaces that come and go are followed, too. What others do in their own tables is not touched.
+
+Exit codes: 0 the time is over, 1 refused, 2 the documents are wrong, 3 the system refused."
+    )]
+    Guard(guard::GuardArguments),
+
+    /// Show frames that are dropped or logged, as it happens, with the rule behind each
+    #[command(after_help = "\
+Examples:
+  sudo moat watch
+  sudo moat watch --port web-1/0 --count 10
+  sudo moat watch --for 10s --json
+
+Times are UTC. Exit codes: 0 the count or time is over, 3 the system refused.")]
+    Watch(watch::WatchArguments),
+
+    /// Show what rules and ports have counted
+    #[command(after_help = "\
+Examples:
+  sudo moat stats
+  sudo moat stats --all --json
+
+Exit codes: 0 shown, 1 nothing is in force, 3 the system refused.")]
+    Stats(stats::StatsArguments),
+
+    /// Say what this kernel and this process can do, and what else filters here
+    #[command(after_help = "\
+Examples:
+  sudo moat doctor
+  sudo moat doctor --json
+
+Exit codes: 0 nothing is lacking, 1 something is, 3 the system refused.")]
+    Doctor(doctor::DoctorArguments),
+
     /// Take moat's table out of the switch, and nothing else
     #[command(after_help = "\
 Examples:
@@ -131,12 +187,88 @@ Examples:
 Exit codes: 0 removed or not there, 1 not confirmed, 3 the system refused.")]
     Remove(change::RemoveArguments),
 
-    /// Try policies in a throw-away host made of namespaces
+    /// Measure with real frames what documents mean, in throw-away hosts, without moat and with it
+    #[command(after_help = "\
+Examples:
+  sudo moat lab                    the built-in demo: two hosts, eight machines
+  sudo moat lab examples/demo      the same from files, to change and try again
+  sudo moat lab --keep             stays until Ctrl-C, for `moat watch` and others to look at
+  sudo moat lab --json | jq '.attacks[] | {name, before, after}'
+
+Hosts and machines are network namespaces. Nothing else is touched, and nothing is left behind.
+
+Exit codes: 0 everything measured is as the documents mean it, 1 something is not, 2 the documents are
+wrong, 3 the system refused.")]
     Lab(lab::LabArguments),
+
+    /// List the services that rules can name
+    #[command(after_help = "\
+Examples:
+  moat services
+  moat services https
+  moat services sql
+
+Exit codes: 0 found, 2 there is none.")]
+    Services(reference::ServicesArguments),
+
+    /// Print the JSON Schema of documents, for editors
+    #[command(after_help = "\
+Examples:
+  moat schema > moat.schema.json
+  # then, as the first line of a document:
+  # yaml-language-server: $schema=moat.schema.json
+
+Exit codes: 0.")]
+    Schema(reference::SchemaArguments),
+
+    /// Show how a rule is read: as a line, and key by key
+    #[command(after_help = "\
+Examples:
+  moat rule 'accept in https, ssh from @admins log'
+  moat rule '{verdict: drop, direction: out, match: [smtp]}'
+
+Exit codes: 0 right, 2 wrong.")]
+    Rule(reference::RuleArguments),
+
+    /// Print completions for a shell
+    #[command(after_help = "\
+Examples:
+  moat completions bash > /etc/bash_completion.d/moat
+  moat completions fish > ~/.config/fish/completions/moat.fish
+
+Exit codes: 0.")]
+    Completions(reference::CompletionsArguments),
+
+    /// Print the manual, or write a page for each command
+    #[command(after_help = "\
+Examples:
+  moat man | man -l -
+  moat man /usr/local/share/man/man1
+
+Exit codes: 0 done, 3 the system refused.")]
+    Man(reference::ManArguments),
 
     #[command(
         hide = true,
         after_help = "Examples:\n  moat apply FILE --confirm 60s starts it"
     )]
     Guardian(guardian::GuardianArguments),
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::Cli;
+
+    #[test]
+    fn every_command_shows_examples() {
+        let cli = Cli::command();
+        cli.clone().debug_assert();
+        for command in cli.get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            assert!(help.starts_with("Examples:"), "{}", command.get_name());
+        }
+    }
 }

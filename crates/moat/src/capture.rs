@@ -89,7 +89,7 @@ pub(crate) fn hexadecimal(text: &str) -> Result<Vec<u8>, String> {
     if let Some(wrong) = digits.iter().find(|c| !c.is_ascii_hexdigit()) {
         return Err(format!("`{wrong}` is no hexadecimal digit"));
     }
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return Err("a frame is an even number of hexadecimal digits".to_owned());
     }
     let byte = |pair: &[char]| {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::confirm;
 use crate::documents::{self, Declaration, Documents};
+use crate::effect;
 use crate::fault::{Failure, Outcome};
 use crate::output::{self, Style, count, paint};
 use crate::situation::{self, Prospect, Situation};
@@ -65,9 +66,14 @@ fn show_plan(paths: &[PathBuf], host: Option<&str>, as_json: bool) -> Result<Out
     let declaration = documents::read(paths)?;
     let (datapath, situation) = situation::of(&declaration, host)?;
     let change = situation.change(&datapath);
+    let meaning = change
+        .as_ref()
+        .filter(|change| !change.is_empty())
+        .and_then(|_| effect::of(&situation));
     if as_json {
         let mut answer = report::situation_json(&situation);
         answer["change"] = change.as_ref().map_or(Value::Null, report::change_json);
+        answer["meaning"] = json!(meaning);
         output::json(&answer);
     } else {
         let mut text = String::new();
@@ -77,7 +83,10 @@ fn show_plan(paths: &[PathBuf], host: Option<&str>, as_json: bool) -> Result<Out
                 text.push_str("Nothing would be changed: this kernel cannot carry the plan out.\n");
             }
             (Ok(resolved), Some(change)) => {
-                text.push_str(&report::change_text(change));
+                if let Some(meaning) = &meaning {
+                    text.push_str(&report::meaning_text(meaning));
+                }
+                text.push_str(&report::change_text(change, report::PLAN_LINES));
                 text.push_str(&report::degraded_text(&resolved.degraded));
             }
             (Ok(_), None) => {}
@@ -156,7 +165,7 @@ impl Applied {
             None => format!("Nothing to change: {ports} enforced as the documents say.\n"),
             Some(change) => format!(
                 "{}{} {ports} enforced; read back and compared: nothing is left to change.\n",
-                report::change_text(change),
+                report::change_text(change, report::APPLY_LINES),
                 paint(Style::Good, "Applied:"),
             ),
         };

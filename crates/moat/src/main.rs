@@ -5,20 +5,29 @@ mod capture;
 mod change;
 mod check;
 mod confirm;
+mod doctor;
 mod documents;
+mod drift;
+mod effect;
 mod fault;
+mod guard;
 mod guardian;
 mod imagined;
 mod lab;
 mod live;
 mod output;
+mod part;
 mod record;
+mod reference;
 mod report;
 mod sides;
 mod situation;
+mod standing;
+mod stats;
 mod status;
 mod time;
 mod trace;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -49,15 +58,18 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Status(arguments) => status::status(arguments, as_json),
         Command::Ports(arguments) => status::ports(arguments, as_json),
         Command::Trace(arguments) => trace::trace(arguments, as_json),
+        Command::Diff(arguments) => drift::diff(arguments, as_json),
+        Command::Guard(arguments) => guard::guard(arguments, as_json),
+        Command::Watch(arguments) => watch::watch(arguments, as_json),
+        Command::Stats(arguments) => stats::stats(arguments, as_json),
+        Command::Doctor(arguments) => doctor::doctor(arguments, as_json),
         Command::Remove(arguments) => change::remove(arguments, as_json),
-        Command::Lab(arguments) => laboratory(arguments, as_json),
+        Command::Services(arguments) => reference::services(arguments, as_json),
+        Command::Schema(arguments) => reference::schema(arguments),
+        Command::Rule(arguments) => reference::rule(arguments, as_json),
+        Command::Completions(arguments) => reference::completions(arguments),
+        Command::Man(arguments) => reference::man(arguments, as_json),
+        Command::Lab(arguments) => lab::run(arguments, as_json),
         Command::Guardian(arguments) => guardian::run(arguments),
-    }
-}
-
-fn laboratory(arguments: &lab::LabArguments, as_json: bool) -> Result<Outcome, Failure> {
-    match lab::run(arguments, as_json) {
-        Ok(agreed) => Ok(Outcome::findings(!agreed)),
-        Err(error) => Err(Failure::system(format!("{error:#}"))),
     }
 }

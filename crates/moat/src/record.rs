@@ -97,7 +97,7 @@ pub(crate) fn program_in_force(
     let mut datapath = NftablesDatapath::open().ok()?;
     datapath.assume(capabilities.clone());
     let change = datapath.plan(&resolved.program, installed);
-    change.is_empty().then_some(program)
+    change.is_empty().then_some(resolved.program)
 }
 
 fn observation_json(observed: &Observation) -> Value {

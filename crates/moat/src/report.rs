@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use datapath::{Degraded, Unmet};
 use datapath_nftables::Change;
 use policy::HostProgram;
+use policy::meaning::Meaning;
 use serde_json::{Value, json};
 
 use crate::output::{Grid, Style, count, paint};
@@ -13,7 +14,9 @@ use crate::situation::Situation;
 
 /// Longer lists are cut for people; `--json` has everything.
 const MOST_PORTS: usize = 6;
-const MOST_LINES: usize = 40;
+/// Lines of a change that a plan shows, and an apply.
+pub(crate) const PLAN_LINES: usize = 40;
+pub(crate) const APPLY_LINES: usize = 12;
 
 /// The change in the switch.
 pub(crate) fn change_json(change: &Change) -> Value {
@@ -31,12 +34,12 @@ pub(crate) fn change_json(change: &Change) -> Value {
     })
 }
 
-pub(crate) fn change_text(change: &Change) -> String {
+pub(crate) fn change_text(change: &Change, most: usize) -> String {
     if change.is_empty() {
         return "The switch is as the documents say: nothing to change.\n".to_owned();
     }
     let mut grid = Grid::new(&["in the switch", "name", "added", "removed"]);
-    for line in change.summary.iter().take(MOST_LINES) {
+    for line in change.summary.iter().take(most) {
         let number = |sign: &str, style, number: usize| match number {
             0 => String::new(),
             number => paint(style, format!("{sign}{number}")),
@@ -49,7 +52,7 @@ pub(crate) fn change_text(change: &Change) -> String {
         ]);
     }
     let mut text = grid.to_string();
-    let more = change.summary.len().saturating_sub(MOST_LINES);
+    let more = change.summary.len().saturating_sub(most);
     if more > 0 {
         let _ = writeln!(text, "… and {more} more (all of them with --json)");
     }
@@ -63,6 +66,18 @@ pub(crate) fn change_text(change: &Change) -> String {
         count(cost.bytes, "byte"),
     );
     text
+}
+
+/// What the change means for traffic.
+pub(crate) fn meaning_text(meaning: &Meaning) -> String {
+    if meaning.is_empty() {
+        return "What it means: traffic stays as it is.\n\n".to_owned();
+    }
+    format!("What it means:\n{}\n", indented(&meaning.to_string()))
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
 }
 
 pub(crate) fn unmet_text(unmet: &[Unmet]) -> String {

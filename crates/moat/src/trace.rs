@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use frame::{Frame, FrameSpec, MacAddress, Network};
 use policy::document::Port;
+use policy::evaluate;
 use policy::program::{ConnectionState, Direction};
-use policy::{Evaluation, evaluate};
 use serde_json::{Value, json};
 
 use crate::capture;
 use crate::fault::{Failure, Outcome};
 use crate::output::{self, Style, paint};
+use crate::part::Part;
 use crate::sides::Sides;
 
 #[derive(Args, Debug)]
@@ -189,15 +190,6 @@ fn addresses(bytes: &[u8]) -> (Option<IpAddr>, Option<IpAddr>) {
     }
 }
 
-/// What one port makes of the frame.
-pub(crate) struct Part {
-    pub port: String,
-    pub direction: Direction,
-    pub evaluation: Evaluation,
-    /// What the installed ruleset does, where it was asked: whether the frame passes, and why.
-    pub live: Option<Result<(bool, String), String>>,
-}
-
 /// The sender's `out`, and, where it passes and the receiver is a port too, the receiver's `in`.
 fn walk(
     sides: &Sides,
@@ -240,94 +232,4 @@ fn walk(
         }
     }
     Ok(parts)
-}
-
-impl Part {
-    fn disagrees(&self) -> bool {
-        match &self.live {
-            Some(Ok((passes, _))) => *passes != self.evaluation.passes(),
-            Some(Err(_)) => true,
-            None => false,
-        }
-    }
-
-    fn to_json(&self) -> Value {
-        let evaluation = &self.evaluation;
-        let steps = evaluation.steps.iter().map(|step| {
-            json!({
-                "stage": step.stage,
-                "text": step.text,
-                "origin": step.origin.as_ref().map(ToString::to_string),
-            })
-        });
-        let live = self.live.as_ref().map(|live| match live {
-            Ok((passes, by)) => json!({ "passes": passes, "by": by, "agrees": !self.disagrees() }),
-            Err(error) => json!({ "error": error, "agrees": false }),
-        });
-        json!({
-            "port": self.port,
-            "direction": word(self.direction),
-            "verdict": evaluation.verdict.to_string(),
-            "audited": evaluation.audited.map(|verdict| verdict.to_string()),
-            "decider": evaluation.decider.to_string(),
-            "steps": steps.collect::<Value>(),
-            "live": live,
-        })
-    }
-
-    fn text(&self) -> String {
-        let evaluation = &self.evaluation;
-        let way = match self.direction {
-            Direction::Out => "sends it (out)",
-            Direction::In => "is to get it (in)",
-        };
-        let mut text = format!("{} {way}\n", self.port);
-        for step in &evaluation.steps {
-            let origin = match &step.origin {
-                Some(origin) => paint(Style::Faint, format!("   {origin}")),
-                None => String::new(),
-            };
-            text.push_str(&format!("  {:<11} {}{origin}\n", step.stage, step.text));
-        }
-        let style = if evaluation.passes() {
-            Style::Good
-        } else {
-            Style::Bad
-        };
-        let verdict = paint(style, format!("→ {}", evaluation.verdict));
-        text.push_str(&format!("  {verdict} by {}", evaluation.decider));
-        if let Some(audited) = evaluation.audited {
-            text.push_str(&format!(" (audit: without it, {audited})"));
-        }
-        text.push('\n');
-        match &self.live {
-            Some(Ok((_, by))) if !self.disagrees() => {
-                text.push_str(&format!(
-                    "  {} {by}\n",
-                    paint(Style::Good, "kernel agrees:")
-                ));
-            }
-            Some(Ok((_, by))) => {
-                text.push_str(&format!(
-                    "  {} {by}\n",
-                    paint(Style::Bad, "kernel differs:")
-                ));
-            }
-            Some(Err(error)) => {
-                text.push_str(&format!(
-                    "  {} {error}\n",
-                    paint(Style::Bad, "kernel cannot be asked:")
-                ));
-            }
-            None => {}
-        }
-        text
-    }
-}
-
-fn word(direction: Direction) -> &'static str {
-    match direction {
-        Direction::In => "in",
-        Direction::Out => "out",
-    }
 }

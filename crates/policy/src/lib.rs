@@ -8,6 +8,7 @@ pub mod document;
 pub mod evaluate;
 pub mod intervals;
 pub mod language;
+pub mod lint;
 pub mod meaning;
 pub mod observation;
 pub mod origin;

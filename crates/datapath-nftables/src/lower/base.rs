@@ -51,18 +51,18 @@ pub(super) fn chains(
         names::INPUT,
         HookPoint::Input,
         GUARD_PRIORITY,
-        vec![
-            Matching::new()
-                .masked(
-                    Load::ETHER_DESTINATION,
-                    &[0xff, 0xff, 0xff, 0xff, 0xff, 0xf0],
-                    Comparison::Equal,
-                    &[0x01, 0x80, 0xc2, 0, 0, 0],
-                )
-                .goto(names::OUT),
-        ],
+        vec![reserved().goto(names::OUT)],
     );
     let mut inward = vec![Matching::new().key(Load::OIF).vmap(names::IN)];
+    if answers(program) {
+        // PACKET_HOST: made here, and not on its way from port to port.
+        inward.insert(
+            0,
+            Matching::new()
+                .equal(Load::PACKET_TYPE, &[0])
+                .jump(names::ANSWERS),
+        );
+    }
     inward.extend(refuse_unknown(foreign, Load::OIF, Load::OUTPUT_BRIDGE));
     hook(
         names::POSTROUTING,
@@ -77,6 +77,16 @@ pub(super) fn chains(
             RULE_PRIORITY,
             vec![Matching::new().key(Load::IIF).vmap(names::TRACKED)],
         );
+        // Nothing has tracked these: `zone` leaves them looking as if they began a connection.
+        hook(
+            names::TRACKED_INPUT,
+            HookPoint::Input,
+            RULE_PRIORITY,
+            vec![reserved().key(Load::IIF).vmap(names::TRACKED)],
+        );
+    }
+    if answers(program) {
+        add(ruleset, Chain::regular(names::ANSWERS), let_answers_pass());
     }
     sets(ruleset, program, foreign, tracking);
     // Rules for address maps come first, by `finish`, when it is known which maps are used.
@@ -107,6 +117,50 @@ pub(super) fn chains(
     ruleset.object(Object::counter("guard/mac"));
     ruleset.object(Object::counter("quarantine"));
     add(ruleset, Chain::regular(names::OUT), rules);
+}
+
+/// Whether somebody's frames are answered by `reject`.
+fn answers(program: &HostProgram) -> bool {
+    let rules = || program.lists.values().flat_map(|list| &list.outward);
+    let defaults = || {
+        program
+            .behaviours
+            .values()
+            .map(|behaviour| &behaviour.default_out)
+    };
+    rules().any(|rule| rule.verdict == policy::rule::Verdict::Reject)
+        || defaults().any(|default| default.verdict == policy::rule::Verdict::Reject)
+}
+
+/// What `reject` answers in a peer's name is no frame of that peer's: no connection knows it, and
+/// its receiver's rules would drop what tells him why (nf_reject_skb_v4_tcp_reset and its like).
+fn let_answers_pass() -> Vec<Vec<Expression>> {
+    let message = |protocol: u16, number: u8, kind: [u8; 2]| {
+        Matching::new()
+            .protocol(protocol)
+            .l4proto(number)
+            .equal(Load::Transport(0, 2), &kind)
+            .accept()
+    };
+    let reset =
+        Matching::new()
+            .l4proto(6)
+            .masked(Load::Transport(13, 1), &[4], Comparison::Equal, &[4]);
+    vec![
+        reset.accept(),
+        message(0x0800, 1, [3, 13]),
+        message(0x86dd, 58, [1, 1]),
+    ]
+}
+
+/// Frames to the groups that a bridge keeps to itself, 01:80:c2:00:00:00 to 0f.
+fn reserved() -> Matching {
+    Matching::new().masked(
+        Load::ETHER_DESTINATION,
+        &[0xff, 0xff, 0xff, 0xff, 0xff, 0xf0],
+        Comparison::Equal,
+        &[0x01, 0x80, 0xc2, 0, 0, 0],
+    )
 }
 
 /// Puts the search by interface, MAC and address before what `chains` and `behaviours` made.
@@ -491,6 +545,10 @@ pub(super) fn interface_name(name: &str) -> Vec<u8> {
 
 /// Where a port's frames find their zone.
 pub(super) fn zone(ruleset: &mut Ruleset, port: &PortProgram) {
+    // A gateway between networks has none: the other end's decides, in both directions.
+    if port.zone == 0 {
+        return;
+    }
     let name = format!("zone-{}", port.zone);
     let zone = port.zone;
     let chain = ruleset.chain(Chain::regular(&name));
@@ -517,4 +575,12 @@ pub(super) fn declare_shared_sets(ruleset: &mut Ruleset) {
     ruleset.set(shared::macs());
     ruleset.set(shared::nd_targets());
     ruleset.set(shared::nd_target_ranges());
+}
+
+/// One MAC in two networks of a bridge, as in two VLANs: the kernel takes one element for a key, so
+/// what arrives from outside looks for the connections of one of them.
+pub(super) fn unambiguous_zones(ruleset: &mut Ruleset) {
+    if let Some(set) = ruleset.sets.get_mut(names::ZONES_BY_MAC) {
+        set.elements.dedup_by(|one, other| one.key == other.key);
+    }
 }

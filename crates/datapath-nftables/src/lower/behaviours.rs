@@ -134,7 +134,9 @@ impl Behaviours<'_> {
             word(direction),
             layer.suffix()
         );
-        let mut rules = self.jumps(behaviour, direction, (layer, None), Asked::LaterFragments);
+        let place = (layer, None);
+        let mut rules = self.connections(behaviour, direction, place, Asked::StatelessFragments);
+        rules.extend(self.jumps(behaviour, direction, place, Asked::LaterFragments));
         rules.extend(self.default(behaviour, direction));
         self.chain(&name, rules);
         name
@@ -221,28 +223,38 @@ impl Behaviours<'_> {
         if behaviour.dhcp && transport == Transport::Udp {
             rules.push(self.dhcp_client(behaviour, direction, layer));
         }
-        if behaviour.stateful != Stateful::Off {
-            let known = connection_state::ESTABLISHED | connection_state::RELATED;
-            let connection = self.refusal("connection");
-            match self.stateless_rules(behaviour, direction, layer, transport) {
-                None => {
-                    rules.push(Matching::new().connection(known).accept());
-                    rules.push(
-                        Matching::new()
-                            .connection(connection_state::INVALID)
-                            .refuse(&connection),
-                    );
-                }
-                Some(chain) => {
-                    let any = known | connection_state::INVALID;
-                    rules.push(Matching::new().connection(any).goto(&chain));
-                }
-            }
-        }
         let place = (layer, Some(transport));
+        rules.extend(self.connections(behaviour, direction, place, Asked::Stateless));
         rules.extend(self.jumps(behaviour, direction, place, Asked::Packets));
         rules.extend(self.default(behaviour, direction));
         rules
+    }
+
+    /// What packets of known connections meet, and such as fit none.
+    fn connections(
+        &mut self,
+        behaviour: &Behaviour,
+        direction: Direction,
+        place: (Layer, Option<Transport>),
+        asked: Asked,
+    ) -> Vec<Vec<nftables::Expression>> {
+        if behaviour.stateful == Stateful::Off {
+            return Vec::new();
+        }
+        let known = connection_state::ESTABLISHED | connection_state::RELATED;
+        let refusal = self.refusal("connection");
+        match self.stateless_rules(behaviour, direction, place, asked) {
+            None => vec![
+                Matching::new().connection(known).accept(),
+                Matching::new()
+                    .connection(connection_state::INVALID)
+                    .refuse(&refusal),
+            ],
+            Some(chain) => {
+                let any = known | connection_state::INVALID;
+                vec![Matching::new().connection(any).goto(&chain)]
+            }
+        }
     }
 
     fn jumps(
@@ -355,11 +367,10 @@ impl Behaviours<'_> {
         &mut self,
         behaviour: &Behaviour,
         direction: Direction,
-        layer: Layer,
-        transport: Transport,
+        place: (Layer, Option<Transport>),
+        asked: Asked,
     ) -> Option<String> {
-        let place = (layer, Some(transport));
-        let mut rules = self.jumps(behaviour, direction, place, Asked::Stateless);
+        let mut rules = self.jumps(behaviour, direction, place, asked);
         if rules.is_empty() {
             return None;
         }
@@ -371,11 +382,16 @@ impl Behaviours<'_> {
         );
         rules.push(Matching::new().accept());
         let name = format!(
-            "{}-{}{}{}-known",
+            "{}-{}{}{}-known{}",
             behaviour.name,
             word(direction),
-            layer.suffix(),
-            transport.suffix()
+            place.0.suffix(),
+            place.1.map_or("", Transport::suffix),
+            if asked == Asked::Stateless {
+                ""
+            } else {
+                "-fragments"
+            }
         );
         self.chain(&name, rules);
         Some(name)

@@ -22,6 +22,8 @@ pub(super) enum Asked {
     LaterFragments,
     /// Packets of known connections, or of none: rules marked stateless only.
     Stateless,
+    /// Such packets without their transport header.
+    StatelessFragments,
     NeighborDiscovery,
     Dhcp,
     Arp,
@@ -34,6 +36,7 @@ impl Asked {
             Self::Packets | Self::Arp | Self::Other => "",
             Self::LaterFragments => "-fragments",
             Self::Stateless => "-stateless",
+            Self::StatelessFragments => "-stateless-fragments",
             Self::NeighborDiscovery => "-nd",
             Self::Dhcp => "-dhcp",
         }
@@ -42,7 +45,7 @@ impl Asked {
     fn considers(self, rule: &CompiledRule) -> bool {
         match self {
             Self::Packets | Self::LaterFragments => rule.packets,
-            Self::Stateless => rule.packets && rule.stateless,
+            Self::Stateless | Self::StatelessFragments => rule.packets && rule.stateless,
             Self::NeighborDiscovery => rule.names.nd,
             Self::Dhcp => rule.names.dhcp,
             Self::Arp => rule.names.arp,
@@ -106,7 +109,7 @@ fn make(
     let scope = Scope {
         layer,
         transport,
-        later_fragments: asked == Asked::LaterFragments,
+        later_fragments: matches!(asked, Asked::LaterFragments | Asked::StatelessFragments),
     };
     let name = format!(
         "{}-{}{}{}{}",

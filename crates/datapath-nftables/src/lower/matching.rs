@@ -51,6 +51,7 @@ impl Load {
     pub(crate) const OUTPUT_BRIDGE: Self = Self::Meta(MetaKey::BridgeOutputName, 16);
     pub(crate) const PROTOCOL: Self = Self::Meta(MetaKey::Protocol, 2);
     pub(crate) const L4PROTO: Self = Self::Meta(MetaKey::TransportProtocol, 1);
+    pub(crate) const PACKET_TYPE: Self = Self::Meta(MetaKey::PacketType, 1);
     pub(crate) const ETHER_DESTINATION: Self = Self::Link(0, 6);
     pub(crate) const ETHER_SOURCE: Self = Self::Link(6, 6);
     pub(crate) const ETHER_TYPE: Self = Self::Link(12, 2);

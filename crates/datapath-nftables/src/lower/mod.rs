@@ -100,6 +100,7 @@ pub(crate) fn with_ports<'a>(
         set.elements.sort_unstable();
         set.elements.dedup();
     }
+    base::unambiguous_zones(&mut ruleset);
     ruleset
 }
 

@@ -16,6 +16,7 @@ pub(crate) const PREROUTING: &str = "prerouting";
 pub(crate) const INPUT: &str = "input";
 pub(crate) const POSTROUTING: &str = "postrouting";
 pub(crate) const TRACKED_PREROUTING: &str = "tracked-prerouting";
+pub(crate) const TRACKED_INPUT: &str = "tracked-input";
 pub(crate) const LIMIT_PREROUTING: &str = "limit-prerouting";
 pub(crate) const LIMIT_POSTROUTING: &str = "limit-postrouting";
 
@@ -25,6 +26,7 @@ pub(crate) const BOUND_TAGGED: &str = "bound-tagged";
 pub(crate) const SHORT: &str = "short";
 pub(crate) const ND_GUARD: &str = "nd-guard";
 pub(crate) const ND_ACCEPT: &str = "nd-accept";
+pub(crate) const ANSWERS: &str = "answers";
 pub(crate) const ZONE: &str = "zone";
 
 /// Maps and sets in which a port has its elements.

@@ -8,6 +8,7 @@ use datapath_nftables::NftablesDatapath;
 use frame::MacAddress;
 use policy::observation::Observation;
 use policy::program::{ConnectionState, Direction};
+use policy::rule::Verdict;
 use policy::{Catalog, Decider, HostProgram, evaluate};
 use testbed::{NamespaceOptions, RawPort, Switch, SwitchPort, SwitchSpec};
 
@@ -73,8 +74,9 @@ impl Bench {
         }
     }
 
-    pub fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+    /// Whether what is counted is only what was sent: answers to rejected frames are counted like frames.
+    pub fn counts_exactly(&self) -> bool {
+        !self.netfilter && !self.capabilities.reject_out.present
     }
 
     /// The program of a declaration for this bench, fitted to this kernel.
@@ -132,6 +134,21 @@ impl Bench {
         String::from_utf8_lossy(&listed.stdout).into_owned()
     }
 
+    /// Sends the frame through one interface; what came to each one then, the sender's answers included.
+    pub fn heard(&mut self, sender: usize, bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
+        self.raw[sender].send(bytes).expect("sent");
+        self.switch.settle().expect("settled");
+        (0..self.raw.len())
+            .map(|port| self.raw[port].drain().expect("drained"))
+            .collect()
+    }
+
+    /// What came to one interface since it was last asked.
+    pub fn drained(&mut self, port: usize) -> Vec<Vec<u8>> {
+        self.switch.settle().expect("settled");
+        self.raw[port].drain().expect("drained")
+    }
+
     /// Sends the frame through one interface and compares what arrives at all others with what should.
     ///
     /// With br_netfilter, IP that is malformed may vanish on the way and fragments come out as whole packets, after
@@ -159,7 +176,15 @@ impl Bench {
             .switch
             .exchange(from, bytes, &mut receivers)
             .map_err(|error| error.to_string())?;
-        let expected = expected(program, &self.ports, &self.local, sender, bytes, tally);
+        let answers = from_answers(&mut self.raw, sender)?;
+        let (expected, rejected) =
+            expected(program, &self.ports, &self.local, sender, bytes, tally);
+        if answers > usize::from(rejected) {
+            return Err(format!(
+                "{answers} answers to {}",
+                self.ports[sender].device
+            ));
+        }
         let others = (0..self.ports.len()).filter(|number| *number != sender);
         for ((receiver, heard), expected) in others.zip(heard).zip(expected) {
             let exact = !self.netfilter || plain(bytes);
@@ -225,8 +250,9 @@ fn expected(
     sender: usize,
     bytes: &[u8],
     tally: &mut Tally,
-) -> Vec<Expected> {
+) -> (Vec<Expected>, bool) {
     let path = path(bytes, local);
+    let mut rejected = false;
     let mut judge = |interface: &SwitchPort, direction| {
         let (passes, because, decider) = match claim(program, interface) {
             Claim::Open => (true, format!("{} is not filtered", interface.device), None),
@@ -248,6 +274,7 @@ fn expected(
                     evaluation.verdict,
                     steps.join("\n")
                 );
+                rejected |= direction == Direction::Out && evaluation.verdict == Verdict::Reject;
                 (evaluation.passes(), because, Some(evaluation.decider))
             }
         };
@@ -266,7 +293,7 @@ fn expected(
         judge(&interfaces[sender], Direction::Out);
     }
     let receivers = (0..interfaces.len()).filter(|number| *number != sender);
-    receivers
+    let all = receivers
         .map(|number| {
             if !sent || path != Path::Everywhere {
                 return Expected {
@@ -280,5 +307,15 @@ fn expected(
                 because: format!("{first}\n{second}"),
             }
         })
-        .collect()
+        .collect();
+    (all, rejected)
+}
+
+/// Frames that came back to the sender.
+fn from_answers(raw: &mut [RawPort], sender: usize) -> Result<usize, Mismatch> {
+    match raw.get_mut(sender).map(RawPort::drain) {
+        Some(Ok(answers)) => Ok(answers.len()),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Ok(0),
+    }
 }

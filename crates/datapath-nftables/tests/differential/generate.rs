@@ -6,6 +6,8 @@ use frame::MacAddress;
 use frame::random::{Rng, Vocabulary};
 use policy::rule::{Field, FieldKind};
 
+use testbed::guest::inside_guest;
+
 use super::draft::Draft;
 
 /// Interfaces of the bridge: four for ports, one that may be an uplink, one that nobody claims.
@@ -100,7 +102,7 @@ pub fn vocabulary() -> Vocabulary {
 /// Which connection tracking the profiles ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tracking {
-    /// `off` or `preferred`, which is the same where the kernel does not track.
+    /// `off`, and `preferred` where that is the same because the kernel does not track.
     Absent,
     /// Any, for a switch that tracks.
     Present,
@@ -221,6 +223,7 @@ impl Generator<'_> {
     fn profile(&mut self, draft: &mut Draft, number: usize, all: usize) {
         let mut head = format!("kind: Profile\nname: profile-{number}");
         let stateful = match self.tracking {
+            Tracking::Absent if inside_guest() => "off",
             Tracking::Absent => self.of(&["off", "preferred"]),
             Tracking::Present => self.of(&["off", "preferred", "required"]),
         };

@@ -6,7 +6,10 @@ mod bench;
 mod bridge;
 mod draft;
 mod generate;
+mod guest;
+mod interpreted;
 mod known;
+mod stateful;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -16,6 +19,7 @@ use draft::Draft;
 use frame::random::{Rng, random_frame};
 use generate::{INTERFACES, Tracking};
 use policy::HostProgram;
+use testbed::guest::inside_guest;
 
 /// Frames for one policy: enough to come to most of its rules, few enough for many policies.
 const FRAMES: usize = 250;
@@ -67,7 +71,13 @@ fn chance() -> u64 {
 }
 
 fn run(netfilter: bool) {
-    let effort = Effort::of(if netfilter { POLICIES / 4 } else { POLICIES });
+    let policies = if netfilter { POLICIES / 4 } else { POLICIES };
+    // Without a hardware's help everything there takes many times longer.
+    let (policies, each) = match inside_guest() {
+        true => (policies / 5, FRAMES / 3),
+        false => (policies, FRAMES),
+    };
+    let effort = Effort::of(policies);
     println!("seed {} (MOAT_SEED={0} repeats)", effort.seed);
     let mut rng = Rng::new(effort.seed);
     let vocabulary = generate::vocabulary();
@@ -90,7 +100,7 @@ fn run(netfilter: bool) {
         let before = bench.counted();
         let mut tally = Tally::new();
         let mut sent = Vec::new();
-        for _ in 0..FRAMES {
+        for _ in 0..each {
             let mut bytes = random_frame(&mut rng, &vocabulary);
             if bytes.get(12..14) != Some(&[0x81, 0]) {
                 // packet_snd makes room for customer tags alone.
@@ -104,7 +114,7 @@ fn run(netfilter: bool) {
             frames += 1;
         }
         let wrong = miscounted(&before, &bench.counted(), &tally);
-        if !netfilter && !wrong.is_empty() {
+        if bench.counts_exactly() && !wrong.is_empty() {
             // One by one, to find the frame.
             let guilty = sent.iter().find_map(|(sender, bytes)| {
                 Some((
@@ -168,7 +178,7 @@ fn closely(
     let before = bench.counted();
     bench.compare(program, sender, bytes, &mut tally)?;
     let wrong = miscounted(&before, &bench.counted(), &tally);
-    if wrong.is_empty() {
+    if wrong.is_empty() || !bench.counts_exactly() {
         Ok(())
     } else {
         Err(format!(
@@ -212,7 +222,10 @@ fn explain(
     bytes: &[u8],
     why: &str,
 ) -> ! {
-    let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let directory = match inside_guest() {
+        true => std::path::Path::new("/tmp"),
+        false => std::path::Path::new(env!("CARGO_TARGET_TMPDIR")),
+    };
     let listing = directory.join(format!("differential-{}.nft", effort.seed));
     let incremental = bench.listing();
     let fails = |bench: &mut Bench, draft: &Draft| {
@@ -232,7 +245,7 @@ fn explain(
         let text = "only after the change from the policy before: the difference is wrong";
         (draft.clone(), text.to_owned())
     };
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hexadecimal(bytes);
     panic!(
         "seed {}: {why}\nsender {sender} frame {hex}\n{}\ntable: {}\n{text}\n{}",
         effort.seed,
@@ -240,4 +253,8 @@ fn explain(
         listing.display(),
         small.yaml(),
     );
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

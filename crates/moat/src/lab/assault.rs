@@ -142,12 +142,14 @@ impl<'a> Arena<'a> {
     }
 
     fn people_call(&self, attack: &Attack) -> String {
+        let name = self.entrance(attack).1;
         match attack.by {
-            Attacker::Machine(place) => {
-                let machine = self.site.machines.get(place);
-                machine.map_or(String::new(), |machine| machine.name().to_owned())
-            }
-            Attacker::Unclaimed(_) | Attacker::Wire => self.entrance(attack).1,
+            Attacker::Machine(place) => match self.site.machines.get(place) {
+                Some(machine) => machine.name().to_owned(),
+                None => name,
+            },
+            Attacker::Unclaimed(_) => format!("{name}, which nobody declared,"),
+            Attacker::Wire => format!("a stranger on the wire {name}"),
         }
     }
 }

@@ -50,6 +50,7 @@ struct Cast {
     victim: Identity,
     /// Whom the attacker pretends to be: a gateway where there is one.
     impersonated: Identity,
+    /// The victim first.
     everybody_else: Vec<usize>,
 }
 
@@ -67,13 +68,13 @@ pub(super) fn attacks(
     let mut attacks = frames::forgeries(&cast);
     attacks.extend(frames::impostures(&cast));
     attacks.extend(frames::disguises(&cast));
+    if isolated(catalog, site, &cast.attacker) && isolated(catalog, site, &cast.victim) {
+        attacks.push(frames::isolated_pair(&cast));
+    }
     if let Some((from, to, port)) = closed
         && let (Some(from), Some(to)) = (identity(site, from), identity(site, to))
     {
         attacks.extend(frames::fragments(from, to, port));
-    }
-    if isolated(catalog, site, &cast.attacker) && isolated(catalog, site, &cast.victim) {
-        attacks.push(frames::isolated_pair(&cast));
     }
     if site.wire.is_some() && on_second_host(site, &cast.victim) {
         attacks.push(frames::stranger(&cast));
@@ -120,7 +121,13 @@ fn cast(catalog: &Catalog, site: &Site) -> Option<Cast> {
         attacker,
         victim,
         impersonated,
-        everybody_else: others().map(|one| one.place).collect(),
+        everybody_else: std::iter::once(victim.place)
+            .chain(
+                others()
+                    .map(|one| one.place)
+                    .filter(|place| *place != victim.place),
+            )
+            .collect(),
     })
 }
 

@@ -53,11 +53,8 @@ fn apply_on(host: &HostSite, catalog: &Catalog) -> Result<Enforced, NotApplied> 
     let observed = inventory::observe().map_err(|error| anyhow!(error))?;
     let program = policy::compile(catalog, host.name.as_deref(), &observed)
         .map_err(|error| anyhow!(error))?;
-    for (port, refusal) in program
-        .refused
-        .iter()
-        .filter(|(_, refusal)| !refusal.absent)
-    {
+    let mut refused = program.refused.iter();
+    if let Some((port, refusal)) = refused.find(|(_, refusal)| !refusal.absent) {
         let message = anyhow!("{}: port {port}: {}", refusal.origin, refusal.reason);
         return Err(message.into());
     }

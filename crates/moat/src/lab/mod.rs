@@ -4,7 +4,7 @@
 
 mod assault;
 mod attacks;
-mod documents;
+mod demo;
 mod enforcement;
 mod guest;
 mod matrix;
@@ -17,41 +17,34 @@ mod services;
 mod site;
 
 use std::fs;
-use std::io::IsTerminal;
 use std::path::PathBuf;
-
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
 use datapath::Unmet;
 use policy::Catalog;
+use policy::document::Stateful;
+use policy::language::{Source, load};
 use testbed::guest::inside_guest;
 
+use crate::fault::{Failure, Outcome};
+use crate::output;
 use enforcement::{Enforced, NotApplied};
-use present::Style;
 use progress::Progress;
 use report::{MachineReport, Report};
 use site::Site;
 
-/// Shows what documents mean: builds their hosts and machines out of network namespaces, and measures with
-/// real frames who reaches whom, and which attacks arrive, before and after they are applied.
+/// What `moat lab` is asked to do.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Examples:
-  moat lab                      the built-in demo: two hosts, eight machines
-  moat lab examples/demo        the same from files, to change and try again
-  moat lab --json | jq '.attacks[] | {name, before, after}'
-  moat lab --keep               stays, so that `moat watch` and others have something to look at
-
-Needs root. Nothing outside its own namespaces is touched, and nothing is left behind.")]
 pub(crate) struct LabArguments {
-    /// Files and folders with documents [default: the built-in demo]
+    /// Files and folders with documents; the built-in demo where there are none
     #[arg(value_name = "FILE|DIR")]
-    documents: Vec<PathBuf>,
+    paths: Vec<PathBuf>,
     /// Stay on this kernel even where it cannot track connections: rules then apply frame by frame
     #[arg(long)]
     here: bool,
-    /// Leave the lab running until Ctrl-C, and say how to get in (implies --here)
+    /// Leave the lab running until Ctrl-C, and say how to get in; stays on this kernel
     #[arg(long)]
     keep: bool,
     /// The documents that a host put into this guest
@@ -59,61 +52,80 @@ pub(crate) struct LabArguments {
     in_guest: Option<PathBuf>,
 }
 
-/// Runs the lab. False where kernel and evaluator disagree about anything.
+/// Runs the lab; there are findings where kernel and evaluator disagree about anything.
 ///
 /// # Errors
 /// Where the documents are wrong or the experiment cannot be made.
-pub(crate) fn run(arguments: &LabArguments, as_json: bool) -> anyhow::Result<bool> {
+pub(crate) fn run(arguments: &LabArguments, as_json: bool) -> Result<Outcome, Failure> {
+    let sources = match &arguments.in_guest {
+        Some(path) => guest::documents(path).map_err(failed)?,
+        None if arguments.paths.is_empty() => demo::sources(),
+        None => crate::documents::sources(&arguments.paths)?,
+    };
+    let mut catalog = load(&sources)?;
+    if arguments.here || arguments.keep {
+        without_tracking(&mut catalog);
+    }
+    if catalog.ports.len() < 2 {
+        return Err(Failure::usage(
+            "the documents declare fewer than two ports, so there is nobody to reach",
+        ));
+    }
     let progress = match &arguments.in_guest {
         Some(_) => Progress::Console,
         None => Progress::for_people(),
     };
-    let outcome = experiment(arguments, as_json, progress);
+    let outcome = experiment(arguments, as_json, &sources, &catalog, progress);
     progress.clear();
-    outcome
+    outcome.map_err(failed)
 }
 
-fn experiment(arguments: &LabArguments, as_json: bool, progress: Progress) -> anyhow::Result<bool> {
-    let style = Style::of_output();
-    let sources = match &arguments.in_guest {
-        Some(path) => guest::documents(path)?,
-        None => documents::sources(&arguments.documents)?,
-    };
-    let mut catalog =
-        documents::catalog(&sources, std::io::stderr().is_terminal(), present::WIDTH)?;
-    if arguments.here || arguments.keep {
-        documents::prefer_only(&mut catalog);
-    }
-    if catalog.ports.len() < 2 {
-        bail!("the documents declare fewer than two ports, so there is nobody to reach");
-    }
+fn failed(error: anyhow::Error) -> Failure {
+    Failure::system(format!("{error:#}"))
+}
+
+fn experiment(
+    arguments: &LabArguments,
+    as_json: bool,
+    sources: &[Source],
+    catalog: &Catalog,
+    progress: Progress,
+) -> anyhow::Result<Outcome> {
     progress.step("building the hosts and their machines");
-    let guarded =
-        Site::build(&catalog, &progress).context("cannot build the lab; it needs root")?;
-    let mut hosts = match enforcement::apply(&guarded, &catalog) {
+    let guarded = Site::build(catalog, &progress).context("cannot build the lab; it needs root")?;
+    let mut hosts = match enforcement::apply(&guarded, catalog) {
         Ok(hosts) => hosts,
         Err(NotApplied::Failed(error)) => return Err(error),
         Err(NotApplied::Unmet(unmet)) if inside_guest() => bail!(refusal(&unmet)),
         Err(NotApplied::Unmet(unmet)) => {
             drop(guarded);
-            progress.step(&format!("{}: this takes another kernel", reason(&unmet)));
-            let mut report = guest::run(&sources, &progress).with_context(|| refusal(&unmet))?;
+            progress.step(&reason(&unmet));
+            let mut report = guest::run(sources, &progress).with_context(|| refusal(&unmet))?;
             report.guest_because = Some(reason(&unmet));
             progress.clear();
-            return conclude(&report, as_json, &style);
+            return conclude(&report, as_json);
         }
     };
-    let report = measure(&guarded, &catalog, &mut hosts, &progress)?;
+    let report = measure(&guarded, catalog, &mut hosts, &progress)?;
     if arguments.in_guest.is_some() {
         guest::deliver(&report)?;
-        return Ok(true);
+        return Ok(Outcome::Fine);
     }
     progress.clear();
-    let code = conclude(&report, as_json, &style)?;
+    let outcome = conclude(&report, as_json)?;
     if arguments.keep {
         play::stay(&guarded);
     }
-    Ok(code)
+    Ok(outcome)
+}
+
+/// Lets every profile do without connection tracking, as if it said `stateful: preferred`.
+fn without_tracking(catalog: &mut Catalog) {
+    for profile in catalog.profiles.values_mut() {
+        if profile.stateful.unwrap_or_default() == Stateful::Required {
+            profile.stateful = Some(Stateful::Preferred);
+        }
+    }
 }
 
 /// Everything, before and after.
@@ -175,13 +187,13 @@ fn measure(
     })
 }
 
-fn conclude(report: &Report, as_json: bool, style: &Style) -> anyhow::Result<bool> {
+fn conclude(report: &Report, as_json: bool) -> anyhow::Result<Outcome> {
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&report.to_json()?)?);
+        output::json(&report.to_json()?);
     } else {
-        print!("{}", present::picture(report, style));
+        output::print(&present::picture(report));
     }
-    Ok(report.disagreements() == 0)
+    Ok(Outcome::findings(report.disagreements() > 0))
 }
 
 /// The sentence of the first capability that is missing.

@@ -22,7 +22,7 @@ pub(super) struct Denial {
     pub(super) decider: String,
     /// The same for people.
     pub(super) text: String,
-    /// File, line and column of what decides.
+    /// File, line and column of what decides; `None` where no document can allow the frame.
     pub(super) place: Option<String>,
     /// Whether the kernel's counter of that name has moved with the frame.
     pub(super) counted: bool,
@@ -86,6 +86,10 @@ impl Predictor<'_> {
         let told = evaluation.steps.last().and_then(|step| step.origin.clone());
         if told.is_some() {
             return told;
+        }
+        // No document asks for it, and none can allow it.
+        if evaluation.decider == Decider::Malformed {
+            return None;
         }
         let program = &self.hosts.get(host)?.program;
         if evaluation.decider == Decider::Quarantine {
@@ -175,7 +179,7 @@ fn told(evaluation: &Evaluation, direction: Direction) -> String {
         (Decider::Guard(guard), _) => format!("guard {}", guard.name()),
         (Decider::Quarantine, _) => "managed bridge: not admitted".to_owned(),
         (Decider::Tagged, _) => "VLAN tag not listed".to_owned(),
-        (Decider::Malformed, _) => format!("unreadable: {}", last.unwrap_or_default()),
+        (Decider::Malformed, _) => "always: cut or malformed".to_owned(),
         (Decider::EtherType, _) => "ethertype not listed".to_owned(),
         (Decider::Connection, _) => "no known connection".to_owned(),
         (Decider::Isolation, _) => "isolation".to_owned(),

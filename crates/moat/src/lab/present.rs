@@ -4,71 +4,24 @@
 mod house;
 mod tables;
 
-use std::env;
 use std::fmt::Write;
-use std::io::{self, IsTerminal};
 
 use super::report::Report;
-
-/// Columns of the page.
-pub(super) const WIDTH: usize = 100;
-
-/// How text is set off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Style {
-    color: bool,
-}
-
-impl Style {
-    /// Colour where standard output is a terminal and nobody objects (`NO_COLOR`).
-    pub(super) fn of_output() -> Self {
-        let objected = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self {
-            color: io::stdout().is_terminal() && !objected,
-        }
-    }
-
-    fn paint(self, code: &str, text: &str) -> String {
-        if self.color && !text.is_empty() {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn heading(self, text: &str) -> String {
-        self.paint("1", text)
-    }
-
-    fn good(self, text: &str) -> String {
-        self.paint("32", text)
-    }
-
-    fn bad(self, text: &str) -> String {
-        self.paint("31", text)
-    }
-
-    fn wrong(self, text: &str) -> String {
-        self.paint("1;37;41", text)
-    }
-
-    fn faint(self, text: &str) -> String {
-        self.paint("2", text)
-    }
-}
+use crate::output::{Style, paint};
 
 /// The whole page.
-pub(super) fn picture(report: &Report, style: &Style) -> String {
+pub(super) fn picture(report: &Report) -> String {
     let mut page = String::new();
     // Writing to a String cannot fail.
-    let _ = write_page(&mut page, report, *style);
-    page
+    let _ = write_page(&mut page, report);
+    let lines = page.lines().map(str::trim_end);
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-fn write_page(page: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(page)?;
-    writeln!(page, "{}", style.heading("The lab"))?;
-    house::draw(page, report, style)?;
+    writeln!(page, "{}", paint(Style::Strong, "The lab"))?;
+    house::draw(page, report)?;
     if let Some(reason) = &report.guest_because {
         writeln!(page, "  {reason},")?;
         writeln!(
@@ -87,14 +40,14 @@ fn write_page(page: &mut String, report: &Report, style: Style) -> std::fmt::Res
     degraded.sort();
     degraded.dedup();
     for instead in &degraded {
-        writeln!(page, "  {}", style.bad(instead))?;
+        writeln!(page, "  {}", paint(Style::Bad, instead))?;
     }
-    tables::matrices(page, report, style)?;
-    tables::attacks(page, report, style)?;
-    verdict(page, report, style)
+    tables::matrices(page, report)?;
+    tables::attacks(page, report)?;
+    verdict(page, report)
 }
 
-fn verdict(page: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+fn verdict(page: &mut String, report: &Report) -> std::fmt::Result {
     let measured = report.cells.len();
     let attempts: usize = report.attacks.iter().map(|attack| attack.victims).sum();
     writeln!(page)?;
@@ -103,17 +56,30 @@ fn verdict(page: &mut String, report: &Report, style: Style) -> std::fmt::Result
         writeln!(
             page,
             "{}",
-            style.good(&format!(
-                "All {measured} questions and {attempts} deliveries, each measured twice, are as the evaluator says,"
-            ))
+            paint(
+                Style::Good,
+                format!(
+                    "All {measured} questions and {attempts} deliveries, each measured twice, are as the evaluator says,"
+                )
+            )
         )?;
-        writeln!(page, "{}", style.good("and for everything denied the kernel's counter of the rule that denies it has moved."))?;
+        writeln!(
+            page,
+            "{}",
+            paint(
+                Style::Good,
+                "and for everything denied the kernel's counter of the rule that denies it has moved."
+            )
+        )?;
         return writeln!(page);
     }
     writeln!(
         page,
         "{}",
-        style.wrong(&format!("{wrong} results are not as the evaluator says:"))
+        paint(
+            Style::Bad,
+            format!("{wrong} results are not as the evaluator says:")
+        )
     )?;
     for cell in report.cells.iter().filter(|cell| !cell.agrees()) {
         let version = if cell.ipv6 { "IPv6" } else { "IPv4" };

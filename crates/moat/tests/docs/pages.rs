@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the repository is.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .canonicalize()
@@ -13,29 +13,29 @@ pub fn root() -> PathBuf {
 }
 
 /// Whether pages are to be rewritten with what is true now.
-pub fn refreshing() -> bool {
+pub(crate) fn refreshing() -> bool {
     std::env::var_os("MOAT_UPDATE_DOCS").is_some()
 }
 
 /// One Markdown file.
-pub struct Page {
+pub(crate) struct Page {
     /// Relative to the repository.
-    pub name: String,
-    pub text: String,
+    pub(crate) name: String,
+    pub(crate) text: String,
 }
 
 /// A fenced block.
 #[derive(Clone, Debug)]
-pub struct Block {
+pub(crate) struct Block {
     /// What stands behind the opening fence: `yaml`, `yaml profile`, `rule`.
-    pub info: String,
-    pub text: String,
+    pub(crate) info: String,
+    pub(crate) text: String,
     /// Of its first line, counted from 1.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 impl Page {
-    pub fn read(name: &str) -> Self {
+    pub(crate) fn read(name: &str) -> Self {
         let path = root().join(name);
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"));
         Self {
@@ -45,11 +45,11 @@ impl Page {
     }
 
     /// Every page that git knows or would take up.
-    pub fn all() -> Vec<Self> {
+    pub(crate) fn all() -> Vec<Self> {
         files("*.md").iter().map(|name| Self::read(name)).collect()
     }
 
-    pub fn blocks(&self) -> Vec<Block> {
+    pub(crate) fn blocks(&self) -> Vec<Block> {
         let mut blocks = Vec::new();
         let mut open: Option<Block> = None;
         for (index, line) in self.text.lines().enumerate() {
@@ -74,7 +74,7 @@ impl Page {
     }
 
     /// The one block with this info.
-    pub fn block(&self, info: &str) -> Block {
+    pub(crate) fn block(&self, info: &str) -> Block {
         let mut found = self.blocks().into_iter().filter(|block| block.info == info);
         let block = found
             .next()
@@ -88,7 +88,7 @@ impl Page {
     }
 
     /// Puts `text` in place of a block's, also in the file.
-    pub fn replace(&mut self, block: &Block, text: &str) {
+    pub(crate) fn replace(&mut self, block: &Block, text: &str) {
         let lines: Vec<&str> = self.text.lines().collect();
         let start = block.line - 1;
         let end = start + block.text.lines().count();
@@ -100,7 +100,7 @@ impl Page {
     }
 
     /// The text without what stands in fences.
-    pub fn prose(&self) -> String {
+    pub(crate) fn prose(&self) -> String {
         let mut inside = false;
         let mut prose = String::new();
         for line in self.text.lines() {
@@ -147,7 +147,7 @@ impl Page {
 }
 
 /// Files of the repository that match, relative to it.
-pub fn files(pattern: &str) -> Vec<String> {
+pub(crate) fn files(pattern: &str) -> Vec<String> {
     let output = Command::new("git")
         .args([
             "ls-files",

@@ -274,7 +274,7 @@ impl<'a> Compiler<'a> {
                 ipv6,
                 behaviour,
                 limits: profile.limits,
-                zone: self.networks.zone(&network.name),
+                zone: self.networks.zone(port),
                 profiles: profile.versions.clone(),
                 origin: port.origin.clone(),
             }),

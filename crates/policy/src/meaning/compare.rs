@@ -11,7 +11,7 @@ use super::peers::{Peers, peers};
 use super::services::{Packets, packets};
 use super::specials::{Special, specials};
 use super::witness::{Ends, OUTSIDE_V4, OUTSIDE_V6, Own, STRANGER};
-use super::{exotic, identity, words};
+use super::{exotic, identity, link, words};
 use crate::program::{ConnectionState, Direction};
 use crate::rule::Verdict;
 
@@ -167,13 +167,11 @@ fn special(before: Side<'_>, after: Side<'_>, old: &Special, new: &Special) -> O
 /// Neighbours whose frames isolation lets through, before and after: the same one if there is one,
 /// so that what isolation changes is told by its own witnesses alone.
 fn neighbours(before: Side<'_>, after: Side<'_>, landmarks: &[Landmarks]) -> [MacAddress; 2] {
-    let known = landmarks
-        .iter()
-        .flat_map(|it| it.mac_sets.values())
-        .flat_map(|set| set.macs.iter().chain(set.masked.iter().map(|(mac, _)| mac)))
-        .filter(|mac| **mac != after.port.mac && **mac != before.port.mac);
+    let own = [before.port.mac, after.port.mac];
+    let known = link::neighbours(landmarks).into_values();
+    let known = known.filter_map(|alike| alike.into_iter().find(|mac| !own.contains(mac)));
     let mut found = [None; 2];
-    for mac in [STRANGER].iter().chain(known).copied() {
+    for mac in [STRANGER].into_iter().chain(known) {
         let passes = [before, after].map(|side| side.hears(mac));
         if passes == [true, true] {
             return [mac, mac];

@@ -68,8 +68,8 @@ pub trait Judge {
         None
     }
 
-    /// What frames of this port are compared with. A judge that knows none is asked with the
-    /// other's.
+    /// What frames of this port are compared with. A judge that knows none is asked about the
+    /// other's landmarks alone, so that what only it tells apart may be missed.
     fn landmarks(&self, _port: &JudgedPort) -> Landmarks {
         Landmarks::default()
     }

@@ -10,6 +10,7 @@ mod compare;
 mod exotic;
 mod identity;
 mod judge;
+mod link;
 mod peers;
 mod reach;
 mod report;
@@ -21,11 +22,15 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use tests::observation as observation_for_tests;
+
 use std::collections::BTreeMap;
 
 pub use judge::{Judge, JudgedPort, Landmarks};
 pub use reach::{Conversation, Reach, reach, who_can_talk};
 pub use report::{Change, Meaning, PortLine};
+pub(crate) use words::few;
 
 use compare::{Fact, Side, compare, compare_identity};
 use judge::same_policy;

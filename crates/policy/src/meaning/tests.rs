@@ -7,12 +7,13 @@ use crate::language::{Source, load};
 use crate::observation::{Observation, ObservedBridge, ObservedInterface};
 use crate::program::HostProgram;
 
+mod judging;
 mod properties;
 mod reaching;
 
 pub(super) const NETWORK: &str = "kind: Network\nname: lan\nbridge: br0\n---\n";
 
-pub(super) fn observation(devices: u32) -> Observation {
+pub(crate) fn observation(devices: u32) -> Observation {
     let mut observed = Observation::default();
     observed.bridges.insert(
         "br0".to_owned(),

@@ -159,7 +159,7 @@ fn complement<T: Discrete>(set: &Intervals<T>, universe: (T, T)) -> Intervals<T>
 }
 
 /// The first few, and how many more.
-pub(super) fn few<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+pub(crate) fn few<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     let words: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     let (shown, more) = words.split_at(words.len().min(FEW));
     match more.len() {

@@ -89,3 +89,28 @@ fn isolation_holds_every_port_of_the_broadcast_domain_to_its_mac() {
         assert_eq!(decided(&world.out(port, forged)), "guard/mac", "{port}");
     }
 }
+
+#[test]
+fn who_may_talk_shares_a_connection_zone() {
+    let world = World::new(
+        r#"
+{kind: Network, name: office, bridge: br0}
+---
+{kind: Network, name: hosting, bridge: br0, isolation: private, gateways: ["52:54:00:00:00:01"]}
+---
+{kind: Network, name: closed, bridge: br0, isolation: members}
+---
+{kind: Profile, name: open, stateful: off, default: {in: accept, out: accept}}
+---
+{kind: Port, name: router, device: v1, mac: "52:54:00:00:00:01", network: office, profiles: [open]}
+---
+{kind: Port, name: web, device: v2, mac: "52:54:00:00:00:02", network: hosting, profiles: [open]}
+---
+{kind: Port, name: far, device: v3, mac: "52:54:00:00:00:03", network: closed, profiles: [open]}
+"#,
+    );
+    let zone = |port: &str| world.program.ports[port].zone;
+    // The router asks from its own network and is answered from the other.
+    assert_eq!(zone("router"), zone("web"));
+    assert_ne!(zone("router"), zone("far"));
+}

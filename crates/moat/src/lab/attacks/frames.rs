@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use frame::build::{ArpPacket, Extension, nd_option};
-use frame::protocol::ether_type;
+use frame::protocol::{ether_type, ip_protocol};
 use frame::{FrameBuilder, MacAddress, TcpFlags, fragment};
 
 use super::{Attack, Attacker, Cast, Identity};
@@ -89,7 +89,7 @@ pub(super) fn forgeries(cast: &Cast) -> Vec<Attack> {
         cast.aimed(
             "ND: \"the gateway is me\"",
             cast.link()
-                .ipv6(impersonated.ipv6, victim.ipv6)
+                .ipv6(attacker.ipv6, victim.ipv6)
                 .neighbor_advertisement(impersonated.ipv6, &target)
                 .build(),
         ),
@@ -126,7 +126,7 @@ pub(super) fn impostures(cast: &Cast) -> Vec<Attack> {
                 .build(),
         ),
         cast.at_everybody(
-            "the same behind an extension header",
+            "RA behind an extension header",
             cast.to_all_nodes()
                 .ipv6(link_local, ALL_NODES)
                 .extension(Extension::destination_options())
@@ -182,44 +182,22 @@ pub(super) fn fragments(from: Identity, to: Identity, port: u16) -> Vec<Attack> 
         frames,
         known: vec![to.place],
     };
-    // The first fragment ends within the TCP header: sixteen bytes, so that the flags are in the next.
-    let whole = syn(b"tiny").build();
-    let tiny = whole.get(..14 + 20 + 16).map(|cut| {
-        let mut cut = cut.to_vec();
-        shorten(&mut cut);
-        cut
-    });
-    let mut attacks = Vec::new();
-    attacks.extend(tiny.map(|tiny| attack("fragment cut inside the TCP header", vec![tiny])));
-    attacks.push(attack(
-        &format!("closed port {port}, in fragments"),
-        fragment(&syn(&[0x6d; 120]).build(), 68),
-    ));
-    attacks
-}
-
-/// Makes a cut IPv4 packet's header say how long it is and that more follows.
-fn shorten(frame: &mut [u8]) {
-    let length = u16::try_from(frame.len().saturating_sub(14)).unwrap_or(u16::MAX);
-    if let Some(header) = frame.get_mut(14..34) {
-        let mut put = |at: usize, value: u16| {
-            if let Some(place) = header.get_mut(at..at.saturating_add(2)) {
-                place.copy_from_slice(&value.to_be_bytes());
-            }
-        };
-        put(2, length);
-        put(6, 0x2000);
-        put(10, 0);
-        let sum: u32 = header
-            .chunks_exact(2)
-            .map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])))
-            .sum();
-        let folded = (sum & 0xffff).wrapping_add(sum >> 16);
-        let folded = (folded & 0xffff).wrapping_add(folded >> 16);
-        if let Some(place) = header.get_mut(10..12) {
-            place.copy_from_slice(&(!(folded as u16)).to_be_bytes());
-        }
-    }
+    // Sixteen bytes of the TCP header: the checksum and the urgent pointer would be in the next fragment.
+    let whole = syn(b"").build();
+    let header = whole.get(34..50).unwrap_or_default();
+    let tiny = FrameBuilder::new(from.mac, to.mac)
+        .ipv4(from.ipv4, to.ipv4)
+        .fragment(0, true)
+        .protocol(ip_protocol::TCP)
+        .payload(header)
+        .build();
+    vec![
+        attack("fragment cut inside the TCP header", vec![tiny]),
+        attack(
+            &format!("closed port {port}, in fragments"),
+            fragment(&syn(&[0x6d; 120]).build(), 68),
+        ),
+    ]
 }
 
 /// An honest frame between machines that must not see each other.

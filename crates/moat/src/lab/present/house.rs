@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::super::report::Report;
-use super::Style;
+use crate::output::{Style, paint};
 
-const BOX: usize = 41;
-const WIRE: usize = 14;
+const BOX: usize = 42;
+const WIRE: usize = 10;
 
-pub(super) fn draw(page: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+pub(super) fn draw(page: &mut String, report: &Report) -> std::fmt::Result {
     let columns: Vec<Vec<String>> = (0..report.hosts.len())
         .map(|host| column(report, host))
         .collect();
@@ -52,7 +52,10 @@ pub(super) fn draw(page: &mut String, report: &Report, style: Style) -> std::fmt
     writeln!(
         page,
         "{}",
-        style.faint("  Each host is a network namespace with a bridge, each machine one with an interface in it.")
+        paint(
+            Style::Faint,
+            "  Each host is a network namespace with a bridge, each machine one with an interface in it."
+        )
     )
 }
 

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
+use super::super::assault::Assault;
 use super::super::matrix::Cell;
 use super::super::prediction::Denial;
 use super::super::report::Report;
 use super::super::services::SERVICES;
-use super::Style;
+use crate::output::{Style, paint};
 
 const ANSWERED: char = '●';
 const SILENT: char = '·';
@@ -45,15 +46,15 @@ fn same(one: &Denial, other: &Denial) -> bool {
     (&one.text, &one.place) == (&other.text, &other.place)
 }
 
-pub(super) fn matrices(page: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+pub(super) fn matrices(page: &mut String, report: &Report) -> std::fmt::Result {
     let names: Vec<&str> = SERVICES.iter().map(|service| service.name).collect();
     writeln!(page)?;
-    writeln!(page, "{}", style.heading("Who reaches whom"))?;
+    writeln!(page, "{}", paint(Style::Strong, "Who reaches whom"))?;
     writeln!(
         page,
         "  Five questions in each cell: {}. {} is an answer.",
         names.join(", "),
-        style.good(&ANSWERED.to_string())
+        paint(Style::Good, ANSWERED.to_string())
     )?;
     let deniers = Deniers::of(report);
     let before = |cell: &Cell| if cell.before { ANSWERED } else { SILENT };
@@ -62,27 +63,27 @@ pub(super) fn matrices(page: &mut String, report: &Report, style: Style) -> std:
         None => ANSWERED,
         Some(denial) => deniers.letter(denial),
     };
-    matrix(page, report, style, "without moat", &before)?;
-    matrix(page, report, style, "with moat", &after)?;
+    matrix(page, report, "without moat", &before)?;
+    matrix(page, report, "with moat", &after)?;
     writeln!(page)?;
+    let places = Places::of(report);
     for (place, (denial, count)) in deniers.0.iter().enumerate() {
         writeln!(
             page,
-            "  {} {:<56} {:<32} {}",
-            style.bad(&letter(place).to_string()),
-            clipped(&denial.text, 56),
-            denial.place.as_deref().unwrap_or(""),
-            style.faint(&format!("{count}×"))
+            "  {}  {:<70} {:<20} {}",
+            paint(Style::Bad, letter(place).to_string()),
+            clipped(&denial.text, 70),
+            places.short(denial),
+            paint(Style::Faint, format!("{count}×"))
         )?;
     }
-    Ok(())
+    places.explain(page)
 }
 
 /// One matrix where both IP versions fare alike, else one each.
 fn matrix(
     page: &mut String,
     report: &Report,
-    style: Style,
     title: &str,
     glyph: &dyn Fn(&Cell) -> char,
 ) -> std::fmt::Result {
@@ -114,7 +115,7 @@ fn matrix(
         writeln!(
             page,
             "  {}, {version}: {answered} of {asked} answered",
-            style.heading(title)
+            paint(Style::Strong, title)
         )?;
         write!(page, "  {:<12}", "from \\ to")?;
         for machine in &report.machines {
@@ -124,7 +125,7 @@ fn matrix(
         for (machine, row) in report.machines.iter().zip(&rows) {
             write!(page, "  {:<12}", clipped(&machine.name, 11))?;
             for cell in row {
-                write!(page, "{}", painted(cell, style))?;
+                write!(page, "{}", painted(cell))?;
             }
             writeln!(page)?;
         }
@@ -147,61 +148,54 @@ fn glyphs(
 }
 
 /// A cell, ten columns wide.
-fn painted(cell: &str, style: Style) -> String {
+fn painted(cell: &str) -> String {
     let mut text: String = cell
         .chars()
         .map(|glyph| match glyph {
-            ANSWERED => style.good("●"),
-            WRONG => style.wrong("!"),
-            other => style.bad(&other.to_string()),
+            ANSWERED => paint(Style::Good, "●"),
+            WRONG => paint(Style::Bad, "!"),
+            other => paint(Style::Bad, other.to_string()),
         })
         .collect();
     text.push_str(&" ".repeat(10_usize.saturating_sub(cell.chars().count())));
     text
 }
 
-pub(super) fn attacks(page: &mut String, report: &Report, style: Style) -> std::fmt::Result {
+pub(super) fn attacks(page: &mut String, report: &Report) -> std::fmt::Result {
     if report.attacks.is_empty() {
         return Ok(());
     }
+    let places = Places::of(report);
     writeln!(page)?;
-    writeln!(page, "{}", style.heading("Attacks"))?;
+    writeln!(page, "{}", paint(Style::Strong, "Attacks"))?;
     writeln!(
         page,
-        "  {:<37}{:<19}{:<9}{:<9}{}",
-        "frame", "from → to", "without", "with moat, decided by", ""
+        "  {:<35}{:<9}{:<9}decided by",
+        "frame", "without", "with"
     )?;
+    let pair = |attack: &Assault| (attack.from.clone(), attack.to.clone());
+    let mut previous = None;
     for attack in &report.attacks {
-        let to = match attack.victims {
-            1 => attack.to.clone(),
-            many => format!("{many} machines"),
-        };
-        let (decider, place) = match &attack.denied_by {
-            Some(denial) => (denial.text.as_str(), denial.place.as_deref().unwrap_or("")),
-            None => ("", ""),
-        };
-        let after = outcome(attack.after, attack.victims);
-        let after = match attack.agrees {
-            false => style.wrong(&format!("{after:<9}")),
-            true if attack.after > 0 => style.bad(&format!("{after:<9}")),
-            true => style.good(&format!("{after:<9}")),
-        };
-        let before = format!("{:<9}", outcome(attack.before, attack.victims));
-        let before = if attack.before > 0 {
-            style.bad(&before)
-        } else {
-            before
-        };
+        if previous.as_ref() != Some(&pair(attack)) {
+            let line = format!("  from {} to {}", attack.from, attack.to);
+            writeln!(page, "{}", paint(Style::Faint, line))?;
+            previous = Some(pair(attack));
+        }
+        let text = |reached| format!("{:<9}", outcome(reached, attack.victims));
+        let style = |bad| if bad { Style::Bad } else { Style::Good };
+        let denial = attack.denied_by.as_ref();
         writeln!(
             page,
-            "  {:<37}{:<19}{before}{after}{}",
-            clipped(&attack.name, 36),
-            clipped(&format!("{} → {to}", attack.from), 18),
-            clipped(decider, 26),
+            "  {:<35}{}{}{:<31}{}",
+            clipped(&attack.name, 34),
+            paint(style(attack.before > 0), text(attack.before)),
+            paint(
+                style(attack.after > 0 || !attack.agrees),
+                text(attack.after)
+            ),
+            clipped(denial.map_or("", |denial| &denial.text), 30),
+            denial.map_or("", |denial| places.short(denial)),
         )?;
-        if !place.is_empty() {
-            writeln!(page, "{:>76}{}", "", style.faint(place))?;
-        }
     }
     Ok(())
 }
@@ -221,4 +215,56 @@ fn clipped(text: &str, width: usize) -> String {
     }
     let kept = text.chars().take(width.saturating_sub(1));
     kept.chain(std::iter::once('…')).collect()
+}
+
+/// Where rules are written, without what all places have in common.
+struct Places<'a> {
+    folder: &'a str,
+}
+
+impl<'a> Places<'a> {
+    fn of(report: &'a Report) -> Self {
+        let cells = report
+            .cells
+            .iter()
+            .filter_map(|cell| cell.denied_by.as_ref());
+        let attacks = report
+            .attacks
+            .iter()
+            .filter_map(|attack| attack.denied_by.as_ref());
+        let mut folders = cells
+            .chain(attacks)
+            .filter_map(|denial| denial.place.as_deref())
+            .map(|place| {
+                place
+                    .rfind('/')
+                    .map_or("", |end| place.get(..=end).unwrap_or(""))
+            });
+        let first = folders.next().unwrap_or("");
+        let shared = folders.all(|folder| folder == first);
+        Self {
+            folder: if shared { first } else { "" },
+        }
+    }
+
+    /// File and line.
+    fn short<'b>(&self, denial: &'b Denial) -> &'b str {
+        let place = denial.place.as_deref().unwrap_or("");
+        let place = place.strip_prefix(self.folder).unwrap_or(place);
+        match place.match_indices(':').nth(1) {
+            Some((column, _)) => place.get(..column).unwrap_or(place),
+            None => place,
+        }
+    }
+
+    fn explain(&self, page: &mut String) -> std::fmt::Result {
+        if self.folder.is_empty() {
+            return Ok(());
+        }
+        let line = format!(
+            "  These letters stand for who says no; the files are in {}.",
+            self.folder
+        );
+        writeln!(page, "{}", paint(Style::Faint, line))
+    }
 }
