@@ -1,6 +1,7 @@
 //! What is installed, against what should be → one batch that changes only the difference (promise
 //! 3). Knows the order in which nf_tables wants additions and removals; a pure function.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use nftables::{
@@ -9,7 +10,7 @@ use nftables::{
 };
 
 use crate::lower::table;
-use crate::ruleset::{ChainContents, Ruleset, SetContents};
+use crate::ruleset::{ChainContents, Ruleset, SetContents, sorted};
 
 /// Everything that a commit will do: three transactions, of which only the second changes what
 /// becomes of any frame.
@@ -76,7 +77,7 @@ pub fn difference(
     desired: &Ruleset,
 ) -> Change {
     let generation = installed.map(|contents| contents.generation).or(generation);
-    let known = installed.map(Ruleset::of);
+    let known = installed.map(Ruleset::outline);
     let rebuild = known
         .as_ref()
         .is_some_and(|known| !same_structure(known, desired));
@@ -96,7 +97,7 @@ pub fn difference(
         .filter(|_| !rebuild)
         .map(|contents| Handles::of(&contents.rules))
         .unwrap_or_default();
-    difference.between(&current, desired, &handles)
+    difference.between(&current, desired, &handles, installed.filter(|_| !rebuild))
 }
 
 /// The change from one part of the table to another; the table's other parts stay.
@@ -121,7 +122,7 @@ pub(crate) fn advance(
         }
     }
     let difference = Difference::new(Some(generation), something_new(current, desired));
-    Some(difference.between(current, desired, &handles))
+    Some(difference.between(current, desired, &handles, None))
 }
 
 /// Whether every set and base chain that stays can stay: the kernel changes neither a set's type nor
@@ -213,11 +214,18 @@ impl Difference {
         }
     }
 
-    fn between(mut self, current: &Ruleset, desired: &Ruleset, handles: &Handles<'_>) -> Change {
+    /// With `dumped`, elements of `current` are there, in the order of the dump.
+    fn between(
+        mut self,
+        current: &Ruleset,
+        desired: &Ruleset,
+        handles: &Handles<'_>,
+        dumped: Option<&TableContents>,
+    ) -> Change {
         self.objects(current, desired);
         self.sets_and_chains(current, desired);
         self.rules(current, desired, handles);
-        self.elements(current, desired);
+        self.elements(current, desired, dumped);
         self.finish()
     }
 
@@ -402,13 +410,13 @@ impl Difference {
         (added.len(), removed.len())
     }
 
-    fn elements(&mut self, current: &Ruleset, desired: &Ruleset) {
-        let nothing = Vec::new();
+    fn elements(&mut self, current: &Ruleset, desired: &Ruleset, dumped: Option<&TableContents>) {
         for (name, SetContents { set, elements }) in &desired.sets {
             let known = match current.sets.get(name) {
-                Some(known) if known.set == *set => &known.elements,
-                _ => &nothing,
+                Some(known) if known.set == *set => known_elements(known, dumped),
+                _ => Cow::default(),
             };
+            let known = known.as_ref();
             let (added, removed) = if set.flags.interval {
                 // The two ends of a range change together: the kernel refuses half a range that
                 // lies across another (nft_rbtree's search for overlaps).
@@ -439,7 +447,8 @@ impl Difference {
         }
         for (name, contents) in &current.sets {
             if !desired.sets.contains_key(name) {
-                self.note("set", name, 0, contents.elements.len());
+                let known = known_elements(contents, dumped).len();
+                self.note("set", name, 0, known);
             }
         }
     }
@@ -488,6 +497,17 @@ impl Difference {
             after,
             summary: self.summary,
         }
+    }
+}
+
+/// The elements of one set at a time, for all sets together take as much memory as the dump.
+fn known_elements<'a>(
+    known: &'a SetContents,
+    dumped: Option<&TableContents>,
+) -> Cow<'a, [Element]> {
+    match dumped.and_then(|dumped| dumped.set(&known.set.name)) {
+        Some(dumped) => Cow::Owned(sorted(&dumped.elements)),
+        None => Cow::Borrowed(&known.elements),
     }
 }
 

@@ -27,8 +27,11 @@ fn port(rng: &mut Rng, number: u32) -> Option<String> {
     ]);
     let profile = rng.pick(&["plain", "limited", "storm", "bare"]);
     let network = rng.pick(&["lan", "lan", "club", "other"]);
-    // Two ports may have one MAC: the zone is then found by it for either.
-    let mac = if rng.below(4) == 0 { 1 } else { number };
+    // In different networks two ports may have one MAC: the zone is then found by it for either.
+    let mac = match network {
+        "other" => (number + 1) % PORTS + 1,
+        _ => number + 1,
+    };
     Some(format!(
         "---\nkind: Port\nname: p{number}\ndevice: vnet{number}\nmac: 52:54:00:00:00:{mac:02x}\n\
          addresses: [{addresses}]\nnetwork: {network}\nprofiles: [{profile}]\n"
