@@ -231,7 +231,9 @@ impl Question<'_> {
         self.counted(&evaluation, outcome)?;
         let zoned = direction == Direction::Out
             && evaluation.passes()
-            && outcome.zone.is_some_and(|zone| zone != port.zone);
+            && outcome
+                .zone
+                .is_some_and(|zone| port.zone != 0 && zone != port.zone);
         agree(false, zoned, "another network's zone")
     }
 
