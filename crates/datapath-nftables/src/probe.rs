@@ -3,9 +3,7 @@
 
 use ::datapath::{Capabilities, Capability, DatapathError};
 use nftables::probe::ProbeError;
-use nftables::{
-    CommitError, Connection, Expression, Family, HookPoint, Reject, Verdict, connection_state,
-};
+use nftables::{CommitError, Connection, Family, HookPoint, Reject, Verdict, connection_state};
 
 use crate::lower::matching::{Load, Matching};
 
@@ -15,10 +13,6 @@ pub(crate) fn capabilities() -> Result<Capabilities, DatapathError> {
     let mut connection = Connection::open_in_new_namespace()
         .or_else(|_| Connection::open())
         .map_err(|error| DatapathError::Unreachable(error.to_string()))?;
-    let mut accepts = |point: HookPoint, expressions: Vec<Expression>| {
-        nftables::probe::accepts(&mut connection, Family::Bridge, point, -150, &expressions)
-            .map_err(failed)
-    };
     let tracked = Matching::new()
         .connection(connection_state::ESTABLISHED)
         .accept();
@@ -27,8 +21,21 @@ pub(crate) fn capabilities() -> Result<Capabilities, DatapathError> {
     let logging = Matching::new().log("drop", "probe").verdict(Verdict::Drop);
     let limit = nftables::Limit::packets_per_second(1);
     let limiting = Matching::new().limited(limit).accept();
+    let tried = [tracked, rejecting, named, logging, limiting];
+    let answers = nftables::probe::accepts_each(
+        &mut connection,
+        Family::Bridge,
+        HookPoint::Prerouting,
+        -150,
+        &tried,
+    )
+    .map_err(failed)?;
+    let mut answers = answers.into_iter();
+    let mut accepted = || answers.next().unwrap_or_default();
+    let (tracks, answers_frames, names, logs, limits) =
+        (accepted(), accepted(), accepted(), accepted(), accepted());
     Ok(Capabilities {
-        connection_tracking: if accepts(HookPoint::Prerouting, tracked)? {
+        connection_tracking: if tracks {
             Capability::present(
                 "`ct state` works in the bridge family",
                 "about 0.3 µs for each frame of a known connection; a zone for each network",
@@ -40,7 +47,7 @@ pub(crate) fn capabilities() -> Result<Capabilities, DatapathError> {
                 "load nf_conntrack_bridge (CONFIG_NF_CONNTRACK_BRIDGE, kernel 5.3 or newer)",
             )
         },
-        reject_out: if accepts(HookPoint::Prerouting, rejecting)? {
+        reject_out: if answers_frames {
             Capability::present(
                 "`reject` works for frames that VMs send",
                 "an answer for each frame",
@@ -57,7 +64,7 @@ pub(crate) fn capabilities() -> Result<Capabilities, DatapathError> {
             "a frame rejected on its way to a VM vanishes without an answer",
             "no kernel does it",
         ),
-        bridge_name: if accepts(HookPoint::Prerouting, named)? {
+        bridge_name: if names {
             Capability::present(
                 "`meta ibrname` works: interfaces that appear later are in quarantine at once",
                 "one comparison for frames of interfaces that are not ports",
@@ -69,7 +76,7 @@ pub(crate) fn capabilities() -> Result<Capabilities, DatapathError> {
                 "load nft_meta_bridge (CONFIG_NFT_BRIDGE_META, kernel 5.6 or newer)",
             )
         },
-        log: if accepts(HookPoint::Prerouting, logging)? {
+        log: if logs {
             Capability::present(
                 "drops are reported on netlink log group 28015",
                 "nothing until someone watches",
@@ -81,7 +88,7 @@ pub(crate) fn capabilities() -> Result<Capabilities, DatapathError> {
                 "load nft_log and nfnetlink_log",
             )
         },
-        limits: if accepts(HookPoint::Prerouting, limiting)? {
+        limits: if limits {
             Capability::present("`limit` works", "0.1 µs for each frame of a limited port")
         } else {
             Capability::missing(
