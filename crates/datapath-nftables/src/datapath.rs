@@ -86,6 +86,10 @@ impl Datapath for NftablesDatapath {
         )
     }
 
+    fn is_nothing(change: &Change) -> bool {
+        change.is_empty()
+    }
+
     fn commit(&mut self, change: &Change) -> Result<(), DatapathError> {
         // Only the second changes what becomes of a frame: where the first fails nothing has
         // happened, where the third does the next plan takes away what is left.
@@ -152,7 +156,12 @@ fn value(counter: Counter) -> CounterValue {
 }
 
 fn unreadable(error: ReadError) -> DatapathError {
-    DatapathError::Unreachable(error.to_string())
+    const EPERM: i32 = 1;
+    match error {
+        // Netlink lets nobody else read nf_tables either.
+        ReadError::Refused { errno: EPERM, .. } => DatapathError::NotPermitted(error.to_string()),
+        other => DatapathError::Unreachable(other.to_string()),
+    }
 }
 
 fn refused(error: CommitError) -> DatapathError {

@@ -53,6 +53,18 @@ impl Change {
         [&self.before, &self.batch, &self.after].into_iter()
     }
 
+    /// The generation of the ruleset that it was made for.
+    pub fn made_for(&self) -> Option<u32> {
+        self.before.generation()
+    }
+
+    /// The generation to which its commit leads, if nobody else commits.
+    pub fn leads_to(&self) -> Option<u32> {
+        let commits = self.batches().filter(|batch| !batch.is_empty()).count();
+        self.made_for()
+            .map(|first| (0..commits).fold(first, |generation, _| next(generation)))
+    }
+
     /// What the commit costs.
     pub fn cost(&self) -> Statistics {
         let full = |batch: &&Batch| !batch.is_empty();
@@ -83,18 +95,7 @@ pub fn difference(
     let prepares = known
         .as_ref()
         .is_some_and(|known| !rebuild && something_new(known, desired));
-    let mut difference = Difference {
-        before: Batch::new(generation),
-        batch: Batch::new(if prepares {
-            generation.map(next)
-        } else {
-            generation
-        }),
-        prepares,
-        table: table(),
-        summary: Vec::new(),
-        removals: Vec::new(),
-    };
+    let mut difference = Difference::at(generation, prepares);
     if rebuild {
         difference.batch.delete_table(&table());
     }
@@ -105,13 +106,35 @@ pub fn difference(
     let current = known.filter(|_| !rebuild).unwrap_or_default();
     let handles = installed
         .filter(|_| !rebuild)
-        .map(Handles::of)
+        .map(|contents| Handles::of(&contents.rules))
         .unwrap_or_default();
-    difference.objects(&current, desired);
-    difference.sets_and_chains(&current, desired);
-    difference.rules(&current, desired, &handles);
-    difference.elements(&current, desired);
-    difference.finish()
+    difference.between(&current, desired, &handles)
+}
+
+/// The change from one part of the table to another; the table's other parts stay.
+///
+/// `None` where the parts cannot be exchanged in place.
+pub(crate) fn advance(
+    current: &Ruleset,
+    desired: &Ruleset,
+    rules: &[Installed<Rule>],
+    generation: u32,
+) -> Option<Change> {
+    if !same_structure(current, desired) {
+        return None;
+    }
+    let handles = Handles::of(rules);
+    // A rule's place is found by its handle: the chains must be known as they are.
+    for (name, contents) in &current.chains {
+        let known = handles.0.get(name.as_str()).map_or(0, Vec::len);
+        let changes = desired.chains.get(name) != Some(contents);
+        if changes && known != contents.rules.len() {
+            return None;
+        }
+    }
+    let prepares = something_new(current, desired);
+    let difference = Difference::at(Some(generation), prepares);
+    Some(difference.between(current, desired, &handles))
 }
 
 /// Whether every set and base chain that stays can stay: the kernel changes neither a set's type nor
@@ -157,9 +180,9 @@ fn next(generation: u32) -> u32 {
 struct Handles<'a>(BTreeMap<&'a str, Vec<u64>>);
 
 impl<'a> Handles<'a> {
-    fn of(contents: &'a TableContents) -> Self {
+    fn of(rules: &'a [Installed<Rule>]) -> Self {
         let mut handles: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-        for Installed { handle, value } in &contents.rules {
+        for Installed { handle, value } in rules {
             handles
                 .entry(value.chain.as_str())
                 .or_default()
@@ -188,6 +211,18 @@ struct Difference {
 }
 
 impl Difference {
+    fn at(generation: Option<u32>, prepares: bool) -> Self {
+        let change = generation.map(|first| if prepares { next(first) } else { first });
+        Self {
+            before: Batch::new(generation),
+            batch: Batch::new(change),
+            prepares,
+            table: table(),
+            summary: Vec::new(),
+            removals: Vec::new(),
+        }
+    }
+
     /// Where what is new goes.
     fn preparation(&mut self) -> &mut Batch {
         if self.prepares {
@@ -195,6 +230,14 @@ impl Difference {
         } else {
             &mut self.batch
         }
+    }
+
+    fn between(mut self, current: &Ruleset, desired: &Ruleset, handles: &Handles<'_>) -> Change {
+        self.objects(current, desired);
+        self.sets_and_chains(current, desired);
+        self.rules(current, desired, handles);
+        self.elements(current, desired);
+        self.finish()
     }
 
     fn note(&mut self, kind: &'static str, name: &str, added: usize, removed: usize) {

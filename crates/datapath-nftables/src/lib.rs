@@ -1,14 +1,18 @@
 //! Lowers a host program to one nftables table on a Linux bridge, reads it back and changes only the
 //! difference. Knows the kernel's bridge hooks; what a frame's verdict should be is left to `policy`.
 
+pub mod census;
 mod datapath;
 mod difference;
+mod incremental;
 pub mod interpret;
 pub mod lower;
 mod probe;
 pub mod ruleset;
+mod session;
 
 pub use self::datapath::{Installed, NftablesDatapath};
 pub use difference::{Change, Line, difference};
 pub use lower::{LOG_GROUP, lower, table};
 pub use ruleset::Ruleset;
+pub use session::{Applied, Session};

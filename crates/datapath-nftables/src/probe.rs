@@ -2,7 +2,10 @@
 //! namespace of its own. Knows what to try; what follows is left to `datapath::resolve`.
 
 use ::datapath::{Capabilities, Capability, DatapathError};
-use nftables::{Connection, Expression, Family, HookPoint, Reject, Verdict, connection_state};
+use nftables::probe::ProbeError;
+use nftables::{
+    CommitError, Connection, Expression, Family, HookPoint, Reject, Verdict, connection_state,
+};
 
 use crate::lower::matching::{Load, Matching};
 
@@ -14,7 +17,7 @@ pub(crate) fn capabilities() -> Result<Capabilities, DatapathError> {
         .map_err(|error| DatapathError::Unreachable(error.to_string()))?;
     let mut accepts = |point: HookPoint, expressions: Vec<Expression>| {
         nftables::probe::accepts(&mut connection, Family::Bridge, point, -150, &expressions)
-            .map_err(|error| DatapathError::Unreachable(error.to_string()))
+            .map_err(failed)
     };
     let tracked = Matching::new()
         .connection(connection_state::ESTABLISHED)
@@ -88,4 +91,13 @@ pub(crate) fn capabilities() -> Result<Capabilities, DatapathError> {
             )
         },
     })
+}
+
+fn failed(error: ProbeError) -> DatapathError {
+    match error {
+        ProbeError::Commit(CommitError::NotPermitted) => {
+            DatapathError::NotPermitted(error.to_string())
+        }
+        other => DatapathError::Unreachable(other.to_string()),
+    }
 }

@@ -27,6 +27,9 @@ pub trait Datapath {
     /// The difference between what is installed and what the program says.
     fn plan(&self, program: &HostProgram, installed: &Self::Installed) -> Self::Change;
 
+    /// Whether the change leaves the switch as it is: it is then not committed at all.
+    fn is_nothing(change: &Self::Change) -> bool;
+
     /// Carries the change out, wholly or not at all (promise 2).
     fn commit(&mut self, change: &Self::Change) -> Result<(), DatapathError>;
 

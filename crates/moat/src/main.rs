@@ -1,2 +1,75 @@
-//! The one binary.
-fn main() {}
+//! The one binary: chooses implementations, reads the command line, ends with an exit code.
+
+mod arguments;
+mod capture;
+mod change;
+mod check;
+mod confirm;
+mod doctor;
+mod documents;
+mod drift;
+mod effect;
+mod fault;
+mod guard;
+mod guardian;
+mod imagined;
+mod lab;
+mod live;
+mod output;
+mod part;
+mod record;
+mod reference;
+mod report;
+mod sides;
+mod situation;
+mod standing;
+mod stats;
+mod status;
+mod time;
+mod trace;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Cli, Command};
+use fault::{Failure, Outcome};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::set_color(cli.color);
+    match run(&cli.command, cli.json) {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Err(failure) => {
+            output::failure(&failure, cli.json);
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
+    match command {
+        Command::Check(arguments) => check::check(arguments, as_json),
+        Command::Plan(arguments) => change::plan(arguments, as_json),
+        Command::Apply(arguments) => change::apply(arguments, as_json),
+        Command::Confirm(arguments) => confirm::confirm(arguments, as_json),
+        Command::Status(arguments) => status::status(arguments, as_json),
+        Command::Ports(arguments) => status::ports(arguments, as_json),
+        Command::Trace(arguments) => trace::trace(arguments, as_json),
+        Command::Diff(arguments) => drift::diff(arguments, as_json),
+        Command::Guard(arguments) => guard::guard(arguments, as_json),
+        Command::Watch(arguments) => watch::watch(arguments, as_json),
+        Command::Stats(arguments) => stats::stats(arguments, as_json),
+        Command::Doctor(arguments) => doctor::doctor(arguments, as_json),
+        Command::Remove(arguments) => change::remove(arguments, as_json),
+        Command::Services(arguments) => reference::services(arguments, as_json),
+        Command::Schema(arguments) => reference::schema(arguments),
+        Command::Rule(arguments) => reference::rule(arguments, as_json),
+        Command::Completions(arguments) => reference::completions(arguments),
+        Command::Man(arguments) => reference::man(arguments, as_json),
+        Command::Lab(arguments) => lab::run(arguments, as_json),
+        Command::Guardian(arguments) => guardian::run(arguments),
+    }
+}

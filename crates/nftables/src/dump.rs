@@ -111,6 +111,14 @@ impl Connection {
         }))
     }
 
+    /// The rules of a table, chain by chain, in the order they run, and the ruleset's generation that this is of.
+    ///
+    /// # Errors
+    /// See [`ReadError`].
+    pub fn rules(&mut self, table: &TableId) -> Result<(u32, Vec<Installed<Rule>>), ReadError> {
+        self.steadily(|connection| connection.read_rules(table))
+    }
+
     /// The elements of one set with their counters; `None` if there is no such set.
     ///
     /// # Errors

@@ -149,7 +149,8 @@ pub struct Limits {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rate {
-    /// `100mbit`, `1gbit`, `64kbit`: decimal multiples, counted over whole frames without FCS.
+    /// `100mbit`, `1gbit`, `64kbit`: decimal multiples. What is counted of a frame is up to the
+    /// datapath (nf_tables: all behind the 14 bytes of the Ethernet header).
     BitsPerSecond(u64),
     /// `200pps`
     FramesPerSecond(u64),

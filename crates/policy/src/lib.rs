@@ -8,6 +8,8 @@ pub mod document;
 pub mod evaluate;
 pub mod intervals;
 pub mod language;
+pub mod lint;
+pub mod meaning;
 pub mod observation;
 pub mod origin;
 pub mod program;
@@ -15,6 +17,6 @@ pub mod rule;
 pub mod services;
 
 pub use catalog::Catalog;
-pub use compile::{CompileError, compile};
+pub use compile::{CompileError, Incremental, compile};
 pub use evaluate::{Decider, Evaluation, evaluate};
 pub use program::HostProgram;

@@ -73,7 +73,8 @@ pub struct PortProgram {
     /// Key in [`HostProgram::behaviours`].
     pub behaviour: String,
     pub limits: Limits,
-    /// Connection-tracking zone: frames of one zone never meet connections of another. Not 0.
+    /// Connection-tracking zone: frames of one zone never meet connections of another. 0: that of
+    /// whomever the port talks to, for a gateway between networks.
     pub zone: u16,
     /// `name@version` of its profiles, most specific first.
     pub profiles: Vec<String>,

@@ -216,7 +216,8 @@ fn refuse_unknown(foreign: &Foreign, interface: Load, bridge: Load) -> Vec<Vec<E
     rules
 }
 
-/// The rules that find a frame's sender by interface, MAC and address at once.
+/// The rules that find a frame's sender by interface, MAC and address at once. A malformed packet may
+/// be found too: what it is found for refuses it (see `Behaviours::entry`).
 fn bound(ruleset: &Ruleset, tagged: bool) -> Vec<Vec<Expression>> {
     // Behind a tag `ether type` is the tag's, and `meta protocol` what it carries.
     let of = |value: u16| {
@@ -228,7 +229,6 @@ fn bound(ruleset: &Ruleset, tagged: bool) -> Vec<Vec<Expression>> {
     };
     let ip4 = |set: &str| {
         of(0x0800)
-            .well_formed()
             .key(Load::IIF)
             .key(Load::ETHER_SOURCE)
             .key(Load::IP4_SOURCE)
@@ -236,7 +236,6 @@ fn bound(ruleset: &Ruleset, tagged: bool) -> Vec<Vec<Expression>> {
     };
     let ip6 = |set: &str| {
         of(0x86dd)
-            .well_formed()
             .key(Load::IIF)
             .key(Load::ETHER_SOURCE)
             .key(Load::IP6_SOURCE)
@@ -458,10 +457,7 @@ pub(super) fn port(
     }
     if on(Guard::Arp) {
         let sender = [identity, mac].concat();
-        // An address probe, RFC 5227.
-        let senders = port
-            .ipv4
-            .union(&Intervals::single(std::net::Ipv4Addr::UNSPECIFIED));
+        let senders = arp_senders(port);
         bind(
             ruleset,
             names::BOUND_ARP,
@@ -472,6 +468,12 @@ pub(super) fn port(
             |a| a.octets().to_vec(),
         );
     }
+}
+
+/// Sender addresses of a port's ARP: its own, and none in an address probe (RFC 5227).
+pub(crate) fn arp_senders(port: &PortProgram) -> Intervals<std::net::Ipv4Addr> {
+    let none = Intervals::single(std::net::Ipv4Addr::UNSPECIFIED);
+    port.ipv4.union(&none)
 }
 
 /// An element for each address; ranges stand in a map of their own, which costs more to search and
@@ -540,6 +542,10 @@ pub(super) fn interface_name(name: &str) -> Vec<u8> {
 
 /// Where a port's frames find their zone.
 pub(super) fn zone(ruleset: &mut Ruleset, port: &PortProgram) {
+    // A gateway between networks has none: the other end's decides, in both directions.
+    if port.zone == 0 {
+        return;
+    }
     let name = format!("zone-{}", port.zone);
     let zone = port.zone;
     let chain = ruleset.chain(Chain::regular(&name));

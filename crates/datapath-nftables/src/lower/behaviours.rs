@@ -14,7 +14,7 @@ use crate::ruleset::Ruleset;
 
 use super::lists::{Asked, Lists, word};
 use super::matching::{Load, Matching};
-use super::names::{self, Layer};
+use super::names::{self, Layer, Transport};
 
 /// Chains of behaviours in the making.
 pub(super) struct Behaviours<'a> {
@@ -46,23 +46,30 @@ impl Behaviours<'_> {
     /// All chains of one behaviour.
     pub(super) fn add(&mut self, behaviour: &Behaviour) {
         for layer in [Layer::Ip4, Layer::Ip6] {
-            let mut sent_rules = self.guards(behaviour, layer);
-            let fragments = self.fragments(behaviour, Direction::Out, layer);
-            let decisions = self.decisions(behaviour, Direction::Out, layer);
             let entered = sent_ip(&behaviour.name, layer);
+            let fragments = self.fragments(behaviour, Direction::Out, layer);
             if self.tracking {
-                sent_rules.push(Matching::new().goto(names::ZONE));
-                self.entry(&entered, layer, sent_rules, names::ZONE);
+                self.entry(&entered, layer, names::ZONE, &mut |this, transport| {
+                    let mut rules = this.guards(behaviour, layer, transport);
+                    rules.push(Matching::new().goto(names::ZONE));
+                    rules
+                });
                 let entered = format!("{}{}", tracked(&behaviour.name), layer.suffix());
-                self.entry(&entered, layer, decisions, &fragments);
+                self.entry(&entered, layer, &fragments, &mut |this, transport| {
+                    this.decisions(behaviour, Direction::Out, layer, transport)
+                });
             } else {
-                sent_rules.extend(decisions);
-                self.entry(&entered, layer, sent_rules, &fragments);
+                self.entry(&entered, layer, &fragments, &mut |this, transport| {
+                    let mut rules = this.guards(behaviour, layer, transport);
+                    rules.extend(this.decisions(behaviour, Direction::Out, layer, transport));
+                    rules
+                });
             }
             let fragments = self.fragments(behaviour, Direction::In, layer);
-            let decisions = self.decisions(behaviour, Direction::In, layer);
             let entered = format!("{}{}", received(&behaviour.name), layer.suffix());
-            self.entry(&entered, layer, decisions, &fragments);
+            self.entry(&entered, layer, &fragments, &mut |this, transport| {
+                this.decisions(behaviour, Direction::In, layer, transport)
+            });
         }
         let sent_rules = self.sent(behaviour);
         self.chain(&sent(&behaviour.name), sent_rules);
@@ -79,7 +86,8 @@ impl Behaviours<'_> {
         }
     }
 
-    /// Lets only packets with a transport header that is all there come to `rules`.
+    /// Lets only packets with a transport header that is all there come to rules, each to those for
+    /// its protocol; refuses malformed ones.
     ///
     /// This must stand before any transport load: loads of 1, 2 and 4 bytes read a later
     /// fragment's data as if it were a header (nft_payload_fast_eval does not look at the fragment
@@ -88,32 +96,35 @@ impl Behaviours<'_> {
         &mut self,
         name: &str,
         layer: Layer,
-        rules: Vec<Vec<nftables::Expression>>,
         fragments: &str,
+        rules: &mut dyn FnMut(&mut Self, Transport) -> Vec<Vec<nftables::Expression>>,
     ) {
-        super::shared::short(self.ruleset, layer);
-        let mut first = Vec::new();
-        match layer {
-            // A header of at most 60 bytes and a transport header of at most 20 fit in 80.
-            Layer::Ip4 => {
-                first.push(
-                    Matching::new()
-                        .compare(Load::IP4_LENGTH, Comparison::Less, &[0, 80])
-                        .jump(names::SHORT_4),
-                );
-                first.push(Matching::new().later_fragment_4().goto(fragments));
-                first.extend(rules);
-            }
-            _ => {
-                let readable = format!("{name}-readable");
-                self.chain(&readable, rules);
-                first.extend(super::shared::readable(|matching| matching.goto(&readable)));
-                first.push(Matching::new().later_fragment_6().goto(fragments));
-                first.push(Matching::new().jump(names::SHORT_6));
-                first.push(Matching::new().goto(&readable));
-            }
+        let of = |transport: Transport| format!("{name}{}", transport.suffix());
+        for transport in Transport::ALL {
+            let rules = rules(self, transport);
+            self.chain(&of(transport), rules);
         }
+        super::shared::short(self.ruleset);
+        let mut first = super::shared::readable(|protocol, there| {
+            let mut takers = Transport::ALL.into_iter();
+            let taker = takers.find(|transport| transport.takes(layer, protocol));
+            there.goto(&of(taker.unwrap_or(Transport::Rest)))
+        });
+        let unread = format!("{name}-unread");
+        first.push(Matching::new().well_formed().goto(&unread));
+        let malformed = self.refusal("malformed");
+        first.push(Matching::new().refuse(&malformed));
         self.chain(name, first);
+        let later = match layer {
+            Layer::Ip4 => Matching::new().later_fragment_4(),
+            _ => Matching::new().later_fragment_6(),
+        };
+        let rules = vec![
+            later.goto(fragments),
+            Matching::new().jump(names::SHORT),
+            Matching::new().goto(&of(Transport::Rest)),
+        ];
+        self.chain(&unread, rules);
     }
 
     fn fragments(&mut self, behaviour: &Behaviour, direction: Direction, layer: Layer) -> String {
@@ -123,8 +134,9 @@ impl Behaviours<'_> {
             word(direction),
             layer.suffix()
         );
-        let mut rules = self.connections(behaviour, direction, layer, Asked::StatelessFragments);
-        rules.extend(self.jumps(behaviour, direction, layer, Asked::LaterFragments));
+        let place = (layer, None);
+        let mut rules = self.connections(behaviour, direction, place, Asked::StatelessFragments);
+        rules.extend(self.jumps(behaviour, direction, place, Asked::LaterFragments));
         rules.extend(self.default(behaviour, direction));
         self.chain(&name, rules);
         name
@@ -139,19 +151,24 @@ impl Behaviours<'_> {
     }
 
     /// What remains to be checked when MAC and source address are known to be the port's own.
-    fn guards(&mut self, behaviour: &Behaviour, layer: Layer) -> Vec<Vec<nftables::Expression>> {
+    fn guards(
+        &mut self,
+        behaviour: &Behaviour,
+        layer: Layer,
+        transport: Transport,
+    ) -> Vec<Vec<nftables::Expression>> {
         let on = |guard: Guard| behaviour.guards.contains(&guard);
         let mut rules = Vec::new();
-        if on(Guard::NoDhcpServer) {
+        if on(Guard::NoDhcpServer) && transport == Transport::Udp {
             let client: u16 = if layer == Layer::Ip4 { 68 } else { 546 };
             rules.push(
                 Matching::new()
-                    .l4proto(17)
                     .equal(Load::DESTINATION_PORT, &client.to_be_bytes())
                     .refuse(&self.guard(Guard::NoDhcpServer)),
             );
         }
-        if layer == Layer::Ip6 && (on(Guard::NoRouterAdvertisement) || on(Guard::Nd)) {
+        let discovery = (layer, transport) == (Layer::Ip6, Transport::Icmp);
+        if discovery && (on(Guard::NoRouterAdvertisement) || on(Guard::Nd)) {
             let name = format!("{}-icmpv6", sent(&behaviour.name));
             rules.push(Matching::new().l4proto(58).jump(&name));
             let mut messages = Vec::new();
@@ -196,17 +213,19 @@ impl Behaviours<'_> {
         behaviour: &Behaviour,
         direction: Direction,
         layer: Layer,
+        transport: Transport,
     ) -> Vec<Vec<nftables::Expression>> {
         let mut rules = Vec::new();
-        if layer == Layer::Ip6 {
+        if (layer, transport) == (Layer::Ip6, Transport::Icmp) {
             let target = self.discovery(behaviour, direction);
             rules.push(Matching::new().l4proto(58).jump(&target));
         }
-        if behaviour.dhcp {
+        if behaviour.dhcp && transport == Transport::Udp {
             rules.push(self.dhcp_client(behaviour, direction, layer));
         }
-        rules.extend(self.connections(behaviour, direction, layer, Asked::Stateless));
-        rules.extend(self.jumps(behaviour, direction, layer, Asked::Packets));
+        let place = (layer, Some(transport));
+        rules.extend(self.connections(behaviour, direction, place, Asked::Stateless));
+        rules.extend(self.jumps(behaviour, direction, place, Asked::Packets));
         rules.extend(self.default(behaviour, direction));
         rules
     }
@@ -216,7 +235,7 @@ impl Behaviours<'_> {
         &mut self,
         behaviour: &Behaviour,
         direction: Direction,
-        layer: Layer,
+        place: (Layer, Option<Transport>),
         asked: Asked,
     ) -> Vec<Vec<nftables::Expression>> {
         if behaviour.stateful == Stateful::Off {
@@ -224,7 +243,7 @@ impl Behaviours<'_> {
         }
         let known = connection_state::ESTABLISHED | connection_state::RELATED;
         let refusal = self.refusal("connection");
-        match self.stateless_rules(behaviour, direction, layer, asked) {
+        match self.stateless_rules(behaviour, direction, place, asked) {
             None => vec![
                 Matching::new().connection(known).accept(),
                 Matching::new()
@@ -242,14 +261,14 @@ impl Behaviours<'_> {
         &mut self,
         behaviour: &Behaviour,
         direction: Direction,
-        layer: Layer,
+        place: (Layer, Option<Transport>),
         asked: Asked,
     ) -> Vec<Vec<nftables::Expression>> {
         let mut rules = Vec::new();
         for name in &behaviour.lists {
             if let Some(chain) =
                 self.lists
-                    .chain(self.ruleset, self.program, name, direction, layer, asked)
+                    .chain(self.ruleset, self.program, name, direction, place, asked)
             {
                 rules.push(Matching::new().jump(&chain));
             }
@@ -289,7 +308,12 @@ impl Behaviours<'_> {
 
     /// Neighbour and listener discovery pass unless a rule names them; other ICMPv6 returns.
     fn discovery(&mut self, behaviour: &Behaviour, direction: Direction) -> String {
-        let jumps = self.jumps(behaviour, direction, Layer::Ip6, Asked::NeighborDiscovery);
+        let jumps = self.jumps(
+            behaviour,
+            direction,
+            (Layer::Ip6, Some(Transport::Icmp)),
+            Asked::NeighborDiscovery,
+        );
         if jumps.is_empty() {
             super::shared::nd_accept(self.ruleset);
             return names::ND_ACCEPT.to_owned();
@@ -321,10 +345,9 @@ impl Behaviours<'_> {
         };
         let [a, b] = source.to_be_bytes();
         let [c, d] = destination.to_be_bytes();
-        let matching = Matching::new()
-            .l4proto(17)
-            .equal(Load::PORTS, &[a, b, c, d]);
-        let mut jumps = self.jumps(behaviour, direction, layer, Asked::Dhcp);
+        let matching = Matching::new().equal(Load::PORTS, &[a, b, c, d]);
+        let place = (layer, Some(Transport::Udp));
+        let mut jumps = self.jumps(behaviour, direction, place, Asked::Dhcp);
         if jumps.is_empty() {
             return matching.accept();
         }
@@ -344,10 +367,10 @@ impl Behaviours<'_> {
         &mut self,
         behaviour: &Behaviour,
         direction: Direction,
-        layer: Layer,
+        place: (Layer, Option<Transport>),
         asked: Asked,
     ) -> Option<String> {
-        let mut rules = self.jumps(behaviour, direction, layer, asked);
+        let mut rules = self.jumps(behaviour, direction, place, asked);
         if rules.is_empty() {
             return None;
         }
@@ -359,10 +382,11 @@ impl Behaviours<'_> {
         );
         rules.push(Matching::new().accept());
         let name = format!(
-            "{}-{}{}-known{}",
+            "{}-{}{}{}-known{}",
             behaviour.name,
             word(direction),
-            layer.suffix(),
+            place.0.suffix(),
+            place.1.map_or("", Transport::suffix),
             if asked == Asked::Stateless {
                 ""
             } else {
@@ -453,7 +477,7 @@ impl Behaviours<'_> {
 
     /// What becomes of good ARP: accepted, unless a rule names it.
     fn arp(&mut self, behaviour: &Behaviour, direction: Direction) -> Kernel {
-        let mut rules = self.jumps(behaviour, direction, Layer::Arp, Asked::Arp);
+        let mut rules = self.jumps(behaviour, direction, (Layer::Arp, None), Asked::Arp);
         if rules.is_empty() {
             return Kernel::Accept;
         }
@@ -468,7 +492,7 @@ impl Behaviours<'_> {
         behaviour: &Behaviour,
         direction: Direction,
     ) -> Vec<Vec<nftables::Expression>> {
-        let mut rules = self.jumps(behaviour, direction, Layer::Other, Asked::Other);
+        let mut rules = self.jumps(behaviour, direction, (Layer::Other, None), Asked::Other);
         for protocol in &behaviour.ethertypes {
             rules.push(Matching::new().protocol(*protocol).accept());
         }
@@ -524,8 +548,8 @@ impl Behaviours<'_> {
         if let Some(isolation) = &behaviour.isolation {
             rules.push(self.isolation(&behaviour.name, isolation));
         }
-        rules.push(Matching::new().ether_type(0x0800).well_formed().goto(&ip4));
-        rules.push(Matching::new().ether_type(0x86dd).well_formed().goto(&ip6));
+        rules.push(Matching::new().ether_type(0x0800).goto(&ip4));
+        rules.push(Matching::new().ether_type(0x86dd).goto(&ip6));
         let arp = self.arp(behaviour, Direction::In);
         rules.push(
             Matching::new()
@@ -535,8 +559,8 @@ impl Behaviours<'_> {
         );
         rules.extend(self.tags(behaviour, Direction::In));
         if !behaviour.tagged.is_empty() {
-            rules.push(Matching::new().protocol(0x0800).well_formed().goto(&ip4));
-            rules.push(Matching::new().protocol(0x86dd).well_formed().goto(&ip6));
+            rules.push(Matching::new().protocol(0x0800).goto(&ip4));
+            rules.push(Matching::new().protocol(0x86dd).goto(&ip6));
             rules.push(
                 Matching::new()
                     .protocol(0x0806)
@@ -544,9 +568,7 @@ impl Behaviours<'_> {
                     .verdict(arp),
             );
         }
-        for protocol in [0x0800u16, 0x86dd, 0x0806] {
-            rules.push(Matching::new().protocol(protocol).refuse(&malformed));
-        }
+        rules.push(Matching::new().protocol(0x0806).refuse(&malformed));
         rules.extend(self.other(behaviour, Direction::In));
         rules
     }
@@ -623,7 +645,7 @@ fn vid_range(first: u16, last: u16) -> Matching {
 }
 
 /// What becomes of ARP that a port of this behaviour sends as itself.
-pub(super) fn arp_verdict(ruleset: &Ruleset, behaviour: &Behaviour) -> Kernel {
+pub(crate) fn arp_verdict(ruleset: &Ruleset, behaviour: &Behaviour) -> Kernel {
     let name = format!("{}-out-arp", behaviour.name);
     if ruleset.chains.contains_key(&name) {
         Kernel::goto(name)

@@ -10,14 +10,28 @@ use policy::rule::Field;
 use crate::ruleset::Ruleset;
 
 use super::matching::{Load, Matching};
-use super::names::Layer;
+use super::names::{Layer, Transport};
 
 /// Which frames come to the chain that a rule is lowered for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Scope {
     pub(super) layer: Layer,
+    /// Only packets of such protocols, all with their transport header.
+    pub(super) transport: Option<Transport>,
     /// Only fragments that do not carry their transport header.
     pub(super) later_fragments: bool,
+}
+
+impl Scope {
+    fn protocol(self) -> Option<u8> {
+        self.transport
+            .and_then(|transport| transport.protocol(self.layer))
+    }
+
+    fn takes(self, protocol: u8) -> bool {
+        self.transport
+            .is_none_or(|transport| transport.takes(self.layer, protocol))
+    }
 }
 
 /// One way to match: expressions that must all hold, and the protocol that they settle.
@@ -43,7 +57,10 @@ pub(super) fn lower(
         ruleset,
         address_sets,
         scope,
-        alternatives: vec![Alternative::default()],
+        alternatives: vec![Alternative {
+            protocol: scope.protocol(),
+            ..Alternative::default()
+        }],
     };
     let mut conditions: Vec<&Condition> = conditions.iter().collect();
     // What a load depends on comes first; what is cheap to compare comes before what is searched.
@@ -65,6 +82,10 @@ pub(super) fn lower(
             lowering.condition(condition, doubtful);
         }
     }
+    // What is about other protocols is in their chains.
+    lowering
+        .alternatives
+        .retain(|one| one.protocol.is_none_or(|protocol| scope.takes(protocol)));
     lowering.alternatives
 }
 
@@ -133,6 +154,12 @@ impl Lowering<'_> {
         };
         if !self.is_ip() {
             return self.never();
+        }
+        if let Some(protocol) = self.scope.protocol() {
+            if set.contains(u64::from(protocol)) == condition.negated {
+                self.never();
+            }
+            return;
         }
         self.number(
             condition,

@@ -11,7 +11,7 @@ use policy::rule::{LogRate, RateUnit, Verdict};
 use crate::ruleset::Ruleset;
 
 use super::conditions::{Alternative, Scope, lower};
-use super::names::Layer;
+use super::names::{Layer, Transport};
 
 /// Which frames are asked: the evaluator's frame classes, and what decides about state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,7 +57,7 @@ impl Asked {
 /// Chains made so far; `None` for lists that say nothing about such frames.
 #[derive(Default)]
 pub(super) struct Lists {
-    known: BTreeMap<(String, Direction, Layer, Asked), Option<String>>,
+    known: BTreeMap<(String, Direction, Layer, Option<Transport>, Asked), Option<String>>,
 }
 
 pub(super) fn word(direction: Direction) -> &'static str {
@@ -75,17 +75,17 @@ impl Lists {
         program: &HostProgram,
         name: &str,
         direction: Direction,
-        layer: Layer,
+        (layer, transport): (Layer, Option<Transport>),
         asked: Asked,
     ) -> Option<String> {
-        let key = (name.to_owned(), direction, layer, asked);
+        let key = (name.to_owned(), direction, layer, transport, asked);
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
         let made = program
             .lists
             .get(name)
-            .and_then(|list| make(ruleset, program, list, direction, layer, asked));
+            .and_then(|list| make(ruleset, program, list, direction, (layer, transport), asked));
         self.known.insert(key, made.clone());
         made
     }
@@ -96,7 +96,7 @@ fn make(
     program: &HostProgram,
     list: &RuleList,
     direction: Direction,
-    layer: Layer,
+    (layer, transport): (Layer, Option<Transport>),
     asked: Asked,
 ) -> Option<String> {
     let rules = match direction {
@@ -108,13 +108,15 @@ fn make(
     };
     let scope = Scope {
         layer,
+        transport,
         later_fragments: matches!(asked, Asked::LaterFragments | Asked::StatelessFragments),
     };
     let name = format!(
-        "{}-{}{}{}",
+        "{}-{}{}{}{}",
         list.name,
         word(direction),
         layer.suffix(),
+        transport.map_or("", Transport::suffix),
         asked.suffix()
     );
     let mut lowered = Vec::new();

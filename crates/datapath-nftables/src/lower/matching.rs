@@ -55,7 +55,6 @@ impl Load {
     pub(crate) const ETHER_DESTINATION: Self = Self::Link(0, 6);
     pub(crate) const ETHER_SOURCE: Self = Self::Link(6, 6);
     pub(crate) const ETHER_TYPE: Self = Self::Link(12, 2);
-    pub(crate) const IP4_LENGTH: Self = Self::Network(2, 2);
     pub(crate) const IP4_FRAGMENT: Self = Self::Network(6, 2);
     pub(crate) const IP4_SOURCE: Self = Self::Network(12, 4);
     pub(crate) const IP4_DESTINATION: Self = Self::Network(16, 4);

@@ -10,14 +10,19 @@ pub(crate) mod matching;
 pub(crate) mod names;
 mod shared;
 
+use std::sync::Arc;
+
 use ::datapath::Capabilities;
 use policy::HostProgram;
 use policy::document::Stateful;
+use policy::program::PortProgram;
 
 use crate::ruleset::Ruleset;
 use behaviours::Behaviours;
 use lists::Lists;
 
+pub(crate) use base::arp_senders;
+pub(crate) use behaviours::arp_verdict;
 pub use names::{LOG_GROUP, table};
 
 /// How frames of managed bridges are told from frames of others.
@@ -47,12 +52,18 @@ impl Foreign {
 
 /// Lowers a program that [`datapath::resolve`] has fitted to this kernel.
 pub fn lower(program: &HostProgram, capabilities: &Capabilities) -> Ruleset {
+    with_ports(
+        shared(program, capabilities),
+        program,
+        program.ports.values(),
+    )
+}
+
+/// What is there however many ports there are; [`with_ports`] completes it.
+pub(crate) fn shared(program: &HostProgram, capabilities: &Capabilities) -> Ruleset {
     let foreign = Foreign::of(program, capabilities);
     let mut ruleset = Ruleset::default();
-    let tracking = program
-        .behaviours
-        .values()
-        .any(|behaviour| behaviour.stateful != Stateful::Off);
+    let tracking = tracks(program);
     base::declare_shared_sets(&mut ruleset);
     {
         let mut behaviours = Behaviours {
@@ -66,7 +77,17 @@ pub fn lower(program: &HostProgram, capabilities: &Capabilities) -> Ruleset {
         }
     }
     base::chains(&mut ruleset, program, &foreign, tracking);
-    for port in program.ports.values() {
+    ruleset
+}
+
+/// Adds the elements of these ports, and what is there only because one of them needs it.
+pub(crate) fn with_ports<'a>(
+    mut ruleset: Ruleset,
+    program: &HostProgram,
+    ports: impl Iterator<Item = &'a Arc<PortProgram>>,
+) -> Ruleset {
+    let tracking = tracks(program);
+    for port in ports {
         if let Some(behaviour) = program.behaviours.get(&port.behaviour) {
             base::port(&mut ruleset, port, behaviour, tracking);
             limits::port(&mut ruleset, port);
@@ -82,4 +103,10 @@ pub fn lower(program: &HostProgram, capabilities: &Capabilities) -> Ruleset {
     }
     base::unambiguous_zones(&mut ruleset);
     ruleset
+}
+
+/// Whether some port tracks connections.
+pub(crate) fn tracks(program: &HostProgram) -> bool {
+    let mut behaviours = program.behaviours.values();
+    behaviours.any(|behaviour| behaviour.stateful != Stateful::Off)
 }

@@ -23,8 +23,7 @@ pub(crate) const LIMIT_POSTROUTING: &str = "limit-postrouting";
 /// Chains that all ports share.
 pub(crate) const OUT: &str = "out";
 pub(crate) const BOUND_TAGGED: &str = "bound-tagged";
-pub(crate) const SHORT_4: &str = "short-4";
-pub(crate) const SHORT_6: &str = "short-6";
+pub(crate) const SHORT: &str = "short";
 pub(crate) const ND_GUARD: &str = "nd-guard";
 pub(crate) const ND_ACCEPT: &str = "nd-accept";
 pub(crate) const ANSWERS: &str = "answers";
@@ -78,6 +77,51 @@ impl Layer {
             Self::Ip6 => Some(0x86dd),
             Self::Arp => Some(0x0806),
             Self::Other => None,
+        }
+    }
+}
+
+/// Which packets come to a chain that is entered by protocol: so a frame walks only past rules that
+/// may be about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Transport {
+    Tcp,
+    Udp,
+    /// The layer's own: ICMP for IPv4, ICMPv6 for IPv6.
+    Icmp,
+    /// All others.
+    Rest,
+}
+
+impl Transport {
+    pub(crate) const ALL: [Self; 4] = [Self::Tcp, Self::Udp, Self::Icmp, Self::Rest];
+
+    pub(crate) fn suffix(self) -> &'static str {
+        match self {
+            Self::Tcp => "-tcp",
+            Self::Udp => "-udp",
+            Self::Icmp => "-icmp",
+            Self::Rest => "-rest",
+        }
+    }
+
+    /// The protocol of all its packets, where there is just one.
+    pub(crate) fn protocol(self, layer: Layer) -> Option<u8> {
+        match (self, layer) {
+            (Self::Tcp, _) => Some(6),
+            (Self::Udp, _) => Some(17),
+            (Self::Icmp, Layer::Ip4) => Some(1),
+            (Self::Icmp, _) => Some(58),
+            (Self::Rest, _) => None,
+        }
+    }
+
+    /// Whether packets of that protocol come here.
+    pub(crate) fn takes(self, layer: Layer, protocol: u8) -> bool {
+        let mut others = Self::ALL.iter().filter_map(|one| one.protocol(layer));
+        match self.protocol(layer) {
+            Some(own) => own == protocol,
+            None => others.all(|other| other != protocol),
         }
     }
 }

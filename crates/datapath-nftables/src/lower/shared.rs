@@ -5,7 +5,7 @@ use nftables::{Chain, Comparison, Datatype, Expression, Object, Rule, Set, SetDa
 use crate::ruleset::Ruleset;
 
 use super::matching::{Load, Matching};
-use super::names::{self, Layer};
+use super::names;
 
 fn chain(ruleset: &mut Ruleset, name: &str, rules: impl FnOnce() -> Vec<Vec<Expression>>) {
     let chain = ruleset.chain(Chain::regular(name));
@@ -22,8 +22,8 @@ fn chain(ruleset: &mut Ruleset, name: &str, rules: impl FnOnce() -> Vec<Vec<Expr
 /// A load of three bytes fails in a later fragment, which one of four would read (see
 /// `Behaviours::entry`): it proves at once that the packet has its header and that all is there.
 const HEADERS: [(u8, u32); 7] = [
-    (6, 17),
     (17, 5),
+    (6, 17),
     (58, 1),
     (1, 5),
     (132, 9),
@@ -32,37 +32,28 @@ const HEADERS: [(u8, u32); 7] = [
 ];
 
 /// One rule for each protocol, for packets whose transport header is all there.
-pub(super) fn readable(then: impl Fn(Matching) -> Vec<Expression>) -> Vec<Vec<Expression>> {
+pub(super) fn readable(then: impl Fn(u8, Matching) -> Vec<Expression>) -> Vec<Vec<Expression>> {
     HEADERS
         .iter()
         .map(|(protocol, end)| {
-            then(
-                Matching::new()
-                    .l4proto(*protocol)
-                    .readable(Load::Transport(*end, 3)),
-            )
+            let there = Matching::new()
+                .l4proto(*protocol)
+                .readable(Load::Transport(*end, 3));
+            then(*protocol, there)
         })
         .collect()
 }
 
 /// Drops packets whose transport header is cut, for then a rule about ports would look at nothing
-/// (RFC 1858's tiny fragments); returns others.
-pub(super) fn short(ruleset: &mut Ruleset, layer: Layer) {
+/// (RFC 1858's tiny fragments); returns those of protocols that rules do not look into.
+pub(super) fn short(ruleset: &mut Ruleset) {
     ruleset.object(Object::counter("malformed"));
-    let refused = || {
+    chain(ruleset, names::SHORT, || {
         HEADERS
             .iter()
             .map(|(protocol, _)| Matching::new().l4proto(*protocol).refuse("malformed"))
-    };
-    match layer {
-        Layer::Ip4 => chain(ruleset, names::SHORT_4, || {
-            let mut rules = vec![Matching::new().later_fragment_4().returns()];
-            rules.extend(readable(Matching::returns));
-            rules.extend(refused());
-            rules
-        }),
-        _ => chain(ruleset, names::SHORT_6, || refused().collect()),
-    }
+            .collect()
+    });
 }
 
 /// The message types of neighbour and multicast listener discovery, each ending in `then`.

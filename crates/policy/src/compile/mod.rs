@@ -6,6 +6,7 @@
 
 mod addresses;
 mod identity;
+mod incremental;
 mod networks;
 mod profiles;
 mod rules;
@@ -24,6 +25,8 @@ use crate::program::{
     Stage,
 };
 use crate::rule::Rule;
+
+pub use incremental::Incremental;
 
 use addresses::AddressSets;
 use networks::Networks;
@@ -52,27 +55,11 @@ pub fn compile(
     observed: &Observation,
 ) -> Result<HostProgram, CompileError> {
     let host = choose_host(catalog, host)?;
-    let mut compiler = Compiler {
-        catalog,
-        pool: host.pool.as_deref(),
-        observed,
-        networks: Networks::new(catalog),
-        addresses: AddressSets::new(catalog),
-        profiles: BTreeMap::new(),
-        program: HostProgram {
-            host: host.name.clone(),
-            ..HostProgram::default()
-        },
-    };
-    compiler.bridges(&host);
-    compiler.foreign();
+    let mut compiler = Compiler::new(catalog, &host, observed);
     for port in catalog.ports.values() {
-        if let Err(refusal) = compiler.port(port, &host) {
-            compiler.program.refused.insert(port.name.clone(), refusal);
-        }
+        compiler.admit(port, &host);
     }
-    compiler.refuse_shared_devices();
-    Ok(compiler.program)
+    Ok(compiler.finish())
 }
 
 fn choose_host(catalog: &Catalog, wanted: Option<&str>) -> Result<Host, CompileError> {
@@ -114,6 +101,40 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
+    fn new(catalog: &'a Catalog, host: &'a Host, observed: &'a Observation) -> Self {
+        let mut compiler = Self {
+            catalog,
+            pool: host.pool.as_deref(),
+            observed,
+            networks: Networks::new(catalog),
+            addresses: AddressSets::new(catalog),
+            profiles: BTreeMap::new(),
+            program: HostProgram {
+                host: host.name.clone(),
+                ..HostProgram::default()
+            },
+        };
+        compiler.bridges(host);
+        compiler.foreign();
+        compiler
+    }
+
+    fn admit(&mut self, port: &Port, host: &Host) {
+        if let Err(refusal) = self.port(port, host) {
+            self.program.refused.insert(port.name.clone(), refusal);
+        }
+    }
+
+    /// A port whose inputs are as they were, of a behaviour that another port has brought already.
+    fn keep(&mut self, name: &str, port: Arc<PortProgram>) {
+        self.program.ports.insert(name.to_owned(), port);
+    }
+
+    fn finish(mut self) -> HostProgram {
+        self.refuse_shared_devices();
+        self.program
+    }
+
     fn bridges(&mut self, host: &Host) {
         for (name, declared) in &host.bridges {
             self.program.bridges.insert(
@@ -253,7 +274,7 @@ impl<'a> Compiler<'a> {
                 ipv6,
                 behaviour,
                 limits: profile.limits,
-                zone: self.networks.zone(&network.name),
+                zone: self.networks.zone(port),
                 profiles: profile.versions.clone(),
                 origin: port.origin.clone(),
             }),
@@ -446,14 +467,15 @@ impl<'a> Compiler<'a> {
 
     /// Two ports that claim one device cannot both be right: neither is admitted.
     fn refuse_shared_devices(&mut self) {
-        let mut claims: BTreeMap<u32, Vec<String>> = BTreeMap::new();
-        for port in self.program.ports.values() {
-            claims
-                .entry(port.ifindex)
-                .or_default()
-                .push(port.name.clone());
-        }
-        for names in claims.into_values().filter(|names| names.len() > 1) {
+        let ports = self.program.ports.values();
+        let mut claims: Vec<&Arc<PortProgram>> = ports.collect();
+        claims.sort_by_key(|port| port.ifindex);
+        let shared: Vec<Vec<String>> = claims
+            .chunk_by(|one, next| one.ifindex == next.ifindex)
+            .filter(|claimants| claimants.len() > 1)
+            .map(|claimants| claimants.iter().map(|port| port.name.clone()).collect())
+            .collect();
+        for names in shared {
             for name in &names {
                 if let Some(port) = self.program.ports.remove(name) {
                     let reason = format!(

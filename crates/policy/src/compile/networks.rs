@@ -1,6 +1,7 @@
 //! Isolation: who is a member of which network in which role, and what follows for its neighbours.
 //! Knows MAC addresses; that every sender really uses its own is what the implied MAC guard is for.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,8 +21,8 @@ pub(super) struct Networks<'a> {
     /// Broadcast domains in which a network isolates by source MAC.
     guarded: BTreeSet<Domain<'a>>,
     zones: BTreeMap<&'a str, u16>,
-    /// Every set that a port may name.
-    sets: BTreeMap<String, Arc<MacSet>>,
+    /// Every set that a port may name, made when the first port does: open networks need none.
+    sets: OnceCell<BTreeMap<String, Arc<MacSet>>>,
 }
 
 impl<'a> Networks<'a> {
@@ -37,7 +38,7 @@ impl<'a> Networks<'a> {
             catalog,
             guarded,
             zones: zones(catalog),
-            sets: sets(catalog),
+            sets: OnceCell::new(),
         }
     }
 
@@ -57,8 +58,21 @@ impl<'a> Networks<'a> {
         })
     }
 
-    pub(super) fn zone(&self, network: &str) -> u16 {
-        self.zones.get(network).copied().unwrap_or(1)
+    /// The zone of a port's connections; 0 for one that another network of its bridge may talk to
+    /// as well: its connections belong to whomever it talks to, or else the two directions of one
+    /// would be looked for in different zones.
+    pub(super) fn zone(&self, port: &Port) -> u16 {
+        let own = self.catalog.networks.get(&port.network);
+        let between = self.catalog.networks.values().any(|network| {
+            network.name != port.network
+                && own.is_some_and(|own| own.bridge == network.bridge)
+                && (network.gateways.contains(&port.mac) || network.promiscuous.contains(&port.mac))
+        });
+        if between {
+            0
+        } else {
+            self.zones.get(port.network.as_str()).copied().unwrap_or(1)
+        }
     }
 
     pub(super) fn isolation(&self, port: &Port) -> Option<Isolation> {
@@ -84,7 +98,8 @@ impl<'a> Networks<'a> {
     }
 
     pub(super) fn mac_set(&self, name: &str) -> Arc<MacSet> {
-        self.sets.get(name).cloned().unwrap_or_default()
+        let sets = self.sets.get_or_init(|| sets(self.catalog));
+        sets.get(name).cloned().unwrap_or_default()
     }
 }
 
@@ -187,25 +202,65 @@ fn prefix_mask(length: u8) -> MacAddress {
 }
 
 /// One zone for each network that isolates, one for all the open networks of a broadcast domain,
-/// which exchange frames and must find each other's connections. Numbers come from names, so that
-/// a restart or another network's arrival finds the connections where they were.
+/// which exchange frames and must find each other's connections; and where a gateway or promiscuous
+/// member of one network is a port of another, both have the same, for the question comes from the
+/// one and the answer from the other. Numbers come from names, so that a restart or an unrelated
+/// network's arrival finds the connections where they were.
 fn zones(catalog: &Catalog) -> BTreeMap<&str, u16> {
+    let mut owners: BTreeMap<&str, String> = catalog
+        .networks
+        .values()
+        .map(|network| (network.name.as_str(), owner(network)))
+        .collect();
+    for (one, other) in shared(catalog) {
+        let (Some(first), Some(second)) = (owners.get(one), owners.get(other)) else {
+            continue;
+        };
+        // The smaller name stays: `bridge …` before `network …`, whichever is met first.
+        let (kept, given_up) = (first.min(second).clone(), first.max(second).clone());
+        for owner in owners.values_mut().filter(|owner| **owner == given_up) {
+            owner.clone_from(&kept);
+        }
+    }
     let mut taken: BTreeMap<u16, String> = BTreeMap::new();
     let mut zones = BTreeMap::new();
-    for network in catalog.networks.values() {
-        let owner = match network.isolation {
-            document::Isolation::Open => {
-                let vlan = network.vlan.map_or(String::new(), |vlan| vlan.to_string());
-                format!("bridge {} {vlan}", network.bridge)
-            }
-            _ => format!("network {}", network.name),
-        };
+    for (network, owner) in owners {
         let mut zone = (identity::hash(&[&owner]) % 0xffff) as u16 + 1;
         while taken.get(&zone).is_some_and(|other| *other != owner) {
             zone = zone % 0xffff + 1;
         }
         taken.insert(zone, owner);
-        zones.insert(network.name.as_str(), zone);
+        zones.insert(network, zone);
     }
     zones
+}
+
+/// Whose connections a network's are, seen by itself.
+fn owner(network: &Network) -> String {
+    match network.isolation {
+        document::Isolation::Open => {
+            let vlan = network.vlan.map_or(String::new(), |vlan| vlan.to_string());
+            format!("bridge {} {vlan}", network.bridge)
+        }
+        _ => format!("network {}", network.name),
+    }
+}
+
+/// Networks of one broadcast domain of which the first lets a port of the second in.
+fn shared(catalog: &Catalog) -> BTreeSet<(&str, &str)> {
+    let mut homes: BTreeMap<MacAddress, Vec<&Network>> = BTreeMap::new();
+    for port in catalog.ports.values() {
+        if let Some(network) = catalog.networks.get(&port.network) {
+            homes.entry(port.mac).or_default().push(network);
+        }
+    }
+    let mut shared = BTreeSet::new();
+    for network in catalog.networks.values() {
+        let outsiders = network.gateways.union(&network.promiscuous);
+        let found = outsiders.flat_map(|mac| homes.get(mac).into_iter().flatten());
+        for home in found.filter(|home| domain(home) == domain(network)) {
+            shared.insert((network.name.as_str(), home.name.as_str()));
+        }
+    }
+    shared
 }

@@ -28,11 +28,11 @@ pub(super) fn initramfs(spec: &GuestSpec, kernel: &Kernel) -> Result<Vec<u8>, Gu
     for binary in &spec.binaries {
         add_binary(&mut archive, binary)?;
     }
-    add_busybox(&mut archive)?;
+    add_busybox(&mut archive, kernel)?;
     for file in &spec.files {
         archive.file(&file.path, &file.contents, file.executable);
     }
-    let modules = modules::collect(&kernel.release, &spec.optional_modules, &spec.modules)?;
+    let modules = modules::collect(kernel, &spec.optional_modules, &spec.modules)?;
     let mut names = Vec::new();
     for module in modules {
         archive.file(&format!("modules/{}", module.name), &module.contents, false);
@@ -79,12 +79,14 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
-fn add_busybox(archive: &mut Archive) -> Result<(), GuestError> {
+fn add_busybox(archive: &mut Archive, kernel: &Kernel) -> Result<(), GuestError> {
     let missing = || GuestError::Package {
         what: "a statically linked busybox".to_owned(),
         package: "busybox-static",
     };
-    let path = in_search_path(Path::new("busybox")).ok_or_else(missing)?;
+    let installed = || in_search_path(Path::new("busybox"));
+    let prepared = kernel.busybox.clone();
+    let path = prepared.or_else(installed).ok_or_else(missing)?;
     if !libraries(&path)?.is_empty() {
         return Err(missing());
     }

@@ -3,34 +3,64 @@
 
 use super::GuestError;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 const PACKAGE: &str = "linux-image-cloud-amd64";
+/// Where a project keeps a kernel for guests alone: `boot/`, `lib/modules/` and `bin/busybox` below it.
+const PREPARED: &str = "target/guest";
 
 /// A kernel that can be booted.
 pub(super) struct Kernel {
     pub(super) image: PathBuf,
     pub(super) release: String,
+    /// Its modules.
+    pub(super) modules: PathBuf,
+    /// Where it was prepared with a busybox, that one.
+    pub(super) busybox: Option<PathBuf>,
 }
 
-/// The newest kernel for virtual machines in /boot.
+/// The kernel that was prepared for guests in `target/guest` of the project (above the running binary, or above the
+/// current directory), else the newest one for virtual machines that is installed.
 pub(super) fn newest_kernel() -> Result<Kernel, GuestError> {
-    let entries = fs::read_dir("/boot").into_iter().flatten().flatten();
-    let mut releases: Vec<String> = entries
+    let above: Vec<PathBuf> = [env::current_exe(), env::current_dir()]
+        .into_iter()
+        .flatten()
+        .collect();
+    let prepared = above
+        .iter()
+        .flat_map(|path| path.ancestors())
+        .map(|directory| directory.join(PREPARED))
+        .find_map(|root| newest_below(&root, ""));
+    prepared
+        .or_else(|| newest_below(Path::new("/"), "-cloud-amd64"))
+        .ok_or_else(|| GuestError::Package {
+            what: format!(
+                "a kernel {PREPARED}/boot/vmlinuz-* (made by scripts/guest-kernel) or /boot/vmlinuz-*-cloud-amd64"
+            ),
+            package: PACKAGE,
+        })
+}
+
+fn newest_below(root: &Path, flavour: &str) -> Option<Kernel> {
+    let boot = root.join("boot");
+    let modules = |release: &str| root.join("lib/modules").join(release);
+    let mut releases: Vec<String> = fs::read_dir(&boot)
+        .ok()?
+        .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter_map(|name| Some(name.strip_prefix("vmlinuz-")?.to_owned()))
-        .filter(|release| release.ends_with("-cloud-amd64"))
-        .filter(|release| directory(release).join("modules.dep").exists())
+        .filter(|release| release.ends_with(flavour))
+        .filter(|release| modules(release).join("modules.dep").exists())
         .collect();
     releases.sort_by_key(|release| version(release));
-    let release = releases.pop().ok_or_else(|| GuestError::Package {
-        what: "a kernel /boot/vmlinuz-*-cloud-amd64 with its modules".to_owned(),
-        package: PACKAGE,
-    })?;
-    Ok(Kernel {
-        image: PathBuf::from(format!("/boot/vmlinuz-{release}")),
+    let release = releases.pop()?;
+    let busybox = root.join("bin/busybox");
+    Some(Kernel {
+        image: boot.join(format!("vmlinuz-{release}")),
+        modules: modules(&release),
+        busybox: (root != Path::new("/") && busybox.exists()).then_some(busybox),
         release,
     })
 }
@@ -42,10 +72,6 @@ fn version(release: &str) -> Vec<u64> {
         .collect()
 }
 
-fn directory(release: &str) -> PathBuf {
-    Path::new("/lib/modules").join(release)
-}
-
 /// A module's file name in the guest and its uncompressed contents.
 pub(super) struct ModuleFile {
     pub(super) name: String,
@@ -54,11 +80,11 @@ pub(super) struct ModuleFile {
 
 /// The files to load, in order: `optional` ones where they exist, then `required` ones, each after those it needs.
 pub(super) fn collect(
-    release: &str,
+    kernel: &Kernel,
     optional: &[String],
     required: &[String],
 ) -> Result<Vec<ModuleFile>, GuestError> {
-    let index = Index::read(release)?;
+    let index = Index::read(&kernel.modules)?;
     let mut order = Vec::new();
     for name in optional {
         index.load(name, &mut order);
@@ -67,7 +93,7 @@ pub(super) fn collect(
         if !index.load(name, &mut order) && !index.built_in.contains(&plain(name)) {
             return Err(GuestError::Module {
                 module: name.clone(),
-                kernel: release.to_owned(),
+                kernel: kernel.release.clone(),
             });
         }
     }
@@ -76,7 +102,7 @@ pub(super) fn collect(
         .map(|path| {
             Ok(ModuleFile {
                 name: format!("{}.ko", module_name(path)),
-                contents: contents(&directory(release).join(path))?,
+                contents: contents(&kernel.modules.join(path))?,
             })
         })
         .collect()
@@ -90,9 +116,9 @@ struct Index {
 }
 
 impl Index {
-    fn read(release: &str) -> Result<Self, GuestError> {
+    fn read(modules: &Path) -> Result<Self, GuestError> {
         let text = |file: &str| {
-            let path = directory(release).join(file);
+            let path = modules.join(file);
             fs::read_to_string(&path).map_err(|source| GuestError::File { path, source })
         };
         let loadable = text("modules.dep")?

@@ -7,7 +7,7 @@ use crate::guest::GuestError;
 fn needs_come_first_and_once() {
     let kernel = newest_kernel().expect("the package linux-image-cloud-amd64 is installed");
     let names = ["nft-reject-bridge", "nft_meta_bridge"].map(str::to_owned);
-    let files = collect(&kernel.release, &["no_such_module".to_owned()], &names).expect("modules");
+    let files = collect(&kernel, &["no_such_module".to_owned()], &names).expect("modules");
     let order: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     let at = |name: &str| {
         order
@@ -31,7 +31,7 @@ fn needs_come_first_and_once() {
 #[test]
 fn an_unknown_module_is_named() {
     let kernel = newest_kernel().expect("the package linux-image-cloud-amd64 is installed");
-    let refused = collect(&kernel.release, &[], &["no_such_module".to_owned()]);
+    let refused = collect(&kernel, &[], &["no_such_module".to_owned()]);
     assert!(
         matches!(refused, Err(GuestError::Module { module, .. }) if module == "no_such_module")
     );

@@ -1,0 +1,241 @@
+//! `moat guard`: keeps the switch as documents say, in the foreground. What somebody else changes in
+//! moat's table, and interfaces that come and go, are mended at once. Knows when to look; what to
+//! change is left to `change::converge`.
+
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use datapath_nftables::NftablesDatapath;
+use inventory::{LinkMonitor, LinkNotice};
+use nftables::{Event, Monitor};
+use serde_json::json;
+
+use crate::change::{self, Applied};
+use crate::confirm;
+use crate::documents::{self, Declaration, Documents};
+use crate::fault::{Failure, Outcome};
+use crate::output::{self, Style, paint};
+use crate::{report, situation, time};
+
+/// The threads that listen ask now and then whether they are still wanted.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+#[derive(Args, Debug)]
+pub(crate) struct GuardArguments {
+    #[command(flatten)]
+    pub documents: Documents,
+    /// The Host document to follow, where several are declared
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// Stop after something had to be mended once
+    #[arg(long)]
+    pub once: bool,
+    /// Stop after this time (10m, 1h)
+    #[arg(long = "for", value_name = "TIME", value_parser = time::duration)]
+    pub time: Option<Duration>,
+}
+
+/// Why the switch is looked at again.
+enum Hint {
+    /// Something in our table, or news of it, was lost.
+    Table,
+    /// Who committed the change that came before.
+    By {
+        process: u32,
+        name: String,
+    },
+    Interface(String),
+    Deaf(String),
+}
+
+/// # Errors
+/// See [`Failure`].
+pub(crate) fn guard(arguments: &GuardArguments, as_json: bool) -> Result<Outcome, Failure> {
+    let declaration = documents::read(&arguments.documents.paths)?;
+    let host = arguments.host.as_deref();
+    confirm::refuse_while_pending()?;
+    // Listen first, look then: nothing falls between the two.
+    let hints = listen()?;
+    let mut datapath = situation::open()?;
+    let applied = change::converge(&mut datapath, &declaration, host)?;
+    tell("applied", &applied, None, as_json);
+    output::note("Guarding; Ctrl-C ends it and leaves everything in force.");
+    let deadline = arguments
+        .time
+        .and_then(|time| Instant::now().checked_add(time));
+    watch_over(
+        arguments.once,
+        deadline,
+        &hints,
+        &mut datapath,
+        &declaration,
+        host,
+        as_json,
+    )
+}
+
+fn watch_over(
+    once: bool,
+    deadline: Option<Instant>,
+    hints: &Receiver<Hint>,
+    datapath: &mut NftablesDatapath,
+    declaration: &Declaration,
+    host: Option<&str>,
+    as_json: bool,
+) -> Result<Outcome, Failure> {
+    let own = std::process::id();
+    loop {
+        let left = deadline.map_or(PATIENCE, |deadline| {
+            deadline.saturating_duration_since(Instant::now())
+        });
+        let first = match hints.recv_timeout(left) {
+            Ok(hint) => hint,
+            Err(RecvTimeoutError::Timeout) if deadline.is_none_or(|end| Instant::now() < end) => {
+                continue;
+            }
+            Err(RecvTimeoutError::Timeout) => return Ok(Outcome::Fine),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::system(
+                    "the kernel's events cannot be received any more",
+                ));
+            }
+        };
+        // One look answers everything that is there by now.
+        let mut reason = None;
+        let mut look = false;
+        for hint in std::iter::once(first).chain(hints.try_iter()) {
+            match hint {
+                Hint::Table => look = true,
+                Hint::By { process, name } if process != own => {
+                    reason = Some(format!("{name} (process {process}) changed moat's table"));
+                }
+                Hint::By { .. } => {}
+                Hint::Interface(text) => {
+                    look = true;
+                    reason.get_or_insert(text);
+                }
+                Hint::Deaf(error) => return Err(Failure::system(error)),
+            }
+        }
+        if !look {
+            continue;
+        }
+        match change::converge(datapath, declaration, host) {
+            Ok(applied) if applied.change.is_none() => {}
+            Ok(applied) => {
+                // The name of who did it follows what was done, after the batch.
+                while let Ok(hint) = hints.recv_timeout(Duration::from_millis(50)) {
+                    match hint {
+                        Hint::By { process, name } if process != own => {
+                            reason =
+                                Some(format!("{name} (process {process}) changed moat's table"));
+                        }
+                        Hint::By { .. } => break,
+                        Hint::Table | Hint::Interface(_) | Hint::Deaf(_) => {}
+                    }
+                }
+                tell("mended", &applied, reason.as_deref(), as_json);
+                if once {
+                    return Ok(Outcome::Fine);
+                }
+            }
+            // The last good policy is in force; the next event may bring what was missing.
+            Err(failure) => output::failure(&failure, as_json),
+        }
+    }
+}
+
+fn listen() -> Result<Receiver<Hint>, Failure> {
+    let (sender, hints) = mpsc::channel();
+    let monitor = Monitor::open()
+        .map_err(|error| Failure::system(format!("cannot listen to nf_tables: {error}")))?;
+    let links = LinkMonitor::new().map_err(|error| Failure::system(error.to_string()))?;
+    let for_links = sender.clone();
+    std::thread::spawn(move || listen_to_tables(monitor, &sender));
+    std::thread::spawn(move || listen_to_links(links, &for_links));
+    Ok(hints)
+}
+
+fn listen_to_tables(mut monitor: Monitor, hints: &Sender<Hint>) {
+    let own = datapath_nftables::table();
+    let mut ours = false;
+    loop {
+        let hint = match monitor.next_event(PATIENCE) {
+            Ok(None) => continue,
+            Ok(Some(Event::Changed { table, .. })) if table == own => {
+                ours = true;
+                Hint::Table
+            }
+            Ok(Some(Event::Changed { .. })) => continue,
+            Ok(Some(Event::Generation { process, name, .. })) if std::mem::take(&mut ours) => {
+                Hint::By {
+                    process: process.unwrap_or_default(),
+                    name: name.unwrap_or_else(|| "somebody".to_owned()),
+                }
+            }
+            Ok(Some(Event::Generation { .. })) => continue,
+            Ok(Some(Event::Unknown(_) | Event::Lost)) => Hint::Table,
+            Err(error) => Hint::Deaf(format!("cannot listen to nf_tables any more: {error}")),
+        };
+        let deaf = matches!(hint, Hint::Deaf(_));
+        if hints.send(hint).is_err() || deaf {
+            return;
+        }
+    }
+}
+
+fn listen_to_links(mut links: LinkMonitor, hints: &Sender<Hint>) {
+    loop {
+        let hint = match links.next(PATIENCE) {
+            Ok(None) => continue,
+            Ok(Some(LinkNotice::Link(event))) => {
+                Hint::Interface(format!("interface {} changed", event.name))
+            }
+            Ok(Some(LinkNotice::Overrun)) => Hint::Interface("interfaces changed".to_owned()),
+            Err(error) => Hint::Deaf(error.to_string()),
+        };
+        let deaf = matches!(hint, Hint::Deaf(_));
+        if hints.send(hint).is_err() || deaf {
+            return;
+        }
+    }
+}
+
+fn tell(what: &str, applied: &Applied, reason: Option<&str>, as_json: bool) {
+    if as_json {
+        output::json_line(&json!({
+            "event": what,
+            "reason": reason,
+            "change": applied.change.as_ref().map(report::change_json),
+        }));
+        return;
+    }
+    let ports = output::count(applied.situation.program.ports.len(), "port");
+    let what_changed = match &applied.change {
+        None => "nothing to change".to_owned(),
+        Some(change) => {
+            let cost = change.cost();
+            format!(
+                "{} and {} written",
+                output::count(cost.rules, "rule"),
+                output::count(cost.elements, "element")
+            )
+        }
+    };
+    let reason = reason
+        .map(|reason| format!(": {reason}"))
+        .unwrap_or_default();
+    output::line(format!(
+        "{} {}{reason}; {what_changed}, {ports} enforced",
+        paint(Style::Faint, time::clock(std::time::SystemTime::now())),
+        paint(
+            if what == "mended" {
+                Style::Warning
+            } else {
+                Style::Good
+            },
+            what
+        ),
+    ));
+}

@@ -1,0 +1,8 @@
+//! The real binary, run as people run it: in network namespaces with bridges and ports of their own.
+
+mod applying;
+mod confirming;
+mod documents;
+mod host;
+mod keeping;
+mod tracing;

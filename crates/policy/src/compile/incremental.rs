@@ -1,0 +1,112 @@
+//! Compiling again after a change of some ports: what it costs follows the change. Owns its inputs,
+//! so that it knows what changed; the result is that of [`compile`] from the same inputs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::catalog::Catalog;
+use crate::document::Document;
+use crate::observation::Observation;
+use crate::program::HostProgram;
+
+use super::{CompileError, Compiler, choose_host};
+
+/// A catalog, what was observed, and the program that follows: for processes that live long.
+#[derive(Clone, Debug)]
+pub struct Incremental {
+    catalog: Catalog,
+    host: Option<String>,
+    observed: Observation,
+    program: HostProgram,
+    /// Ports whose document or interface changed since `program` was compiled.
+    dirty: BTreeSet<String>,
+    /// Something changed that any port may depend on.
+    everything: bool,
+}
+
+impl Incremental {
+    /// Nothing is compiled until [`Self::compile`].
+    pub fn new(catalog: Catalog, host: Option<&str>, observed: Observation) -> Self {
+        Self {
+            catalog,
+            host: host.map(str::to_owned),
+            observed,
+            program: HostProgram::default(),
+            dirty: BTreeSet::new(),
+            everything: true,
+        }
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Adds a document, or puts it in the place of the one of its kind and name.
+    pub fn insert(&mut self, document: Document) {
+        match &document {
+            Document::Port(port) => {
+                self.dirty.insert(port.name.clone());
+            }
+            _ => self.everything = true,
+        }
+        self.catalog.insert(document);
+    }
+
+    /// Takes a port's document out; says whether there was one.
+    pub fn remove_port(&mut self, name: &str) -> bool {
+        self.dirty.insert(name.to_owned());
+        self.catalog.ports.remove(name).is_some()
+    }
+
+    /// What exists now.
+    pub fn observe(&mut self, observed: Observation) {
+        if self.observed.bridges != observed.bridges {
+            self.everything = true;
+        }
+        if self.observed.interfaces != observed.interfaces {
+            let before = &self.observed.interfaces;
+            let moved = |port: &&crate::document::Port| {
+                let device = port.device.as_ref();
+                let find = |interfaces: &std::collections::BTreeMap<_, _>| -> Option<_> {
+                    device.and_then(|device| interfaces.get(device)).cloned()
+                };
+                find(before) != find(&observed.interfaces)
+            };
+            let names = self.catalog.ports.values().filter(moved);
+            self.dirty.extend(names.map(|port| port.name.clone()));
+        }
+        self.observed = observed;
+    }
+
+    /// The program of what is there now.
+    ///
+    /// # Errors
+    /// As [`super::compile`]; the program before stays what [`Self::program`] says.
+    pub fn compile(&mut self) -> Result<&HostProgram, CompileError> {
+        let host = choose_host(&self.catalog, self.host.as_deref())?;
+        let mut compiler = Compiler::new(&self.catalog, &host, &self.observed);
+        for port in self.catalog.ports.values() {
+            let known = self.program.ports.get(&port.name);
+            // The first port of each behaviour is compiled, and with it everything that its ports
+            // share, which other ports' addresses may have changed.
+            let kept = known.filter(|known| {
+                !self.everything
+                    && !self.dirty.contains(&port.name)
+                    && compiler.program.behaviours.contains_key(&known.behaviour)
+            });
+            match kept {
+                Some(known) => compiler.keep(&port.name, Arc::clone(known)),
+                None => compiler.admit(port, &host),
+            }
+        }
+        self.program = compiler.finish();
+        self.dirty.clear();
+        self.everything = false;
+        Ok(&self.program)
+    }
+
+    /// The program as last compiled.
+    pub fn program(&self) -> &HostProgram {
+        &self.program
+    }
+}

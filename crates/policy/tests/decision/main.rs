@@ -1,0 +1,7 @@
+//! What policies mean, by example: documents in, a frame in a line, a verdict and its reason out.
+
+mod guards;
+mod isolation;
+mod levels;
+mod rules;
+mod world;
