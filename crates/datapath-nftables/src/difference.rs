@@ -1,6 +1,7 @@
 //! What is installed, against what should be → one batch that changes only the difference (promise
 //! 3). Knows the order in which nf_tables wants additions and removals; a pure function.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use nftables::{
@@ -9,7 +10,7 @@ use nftables::{
 };
 
 use crate::lower::table;
-use crate::ruleset::{ChainContents, Ruleset, SetContents};
+use crate::ruleset::{ChainContents, Ruleset, SetContents, sorted};
 
 /// Everything that a commit will do: three transactions, of which only the second changes what
 /// becomes of any frame.
@@ -53,18 +54,6 @@ impl Change {
         [&self.before, &self.batch, &self.after].into_iter()
     }
 
-    /// The generation of the ruleset that it was made for.
-    pub fn made_for(&self) -> Option<u32> {
-        self.before.generation()
-    }
-
-    /// The generation to which its commit leads, if nobody else commits.
-    pub fn leads_to(&self) -> Option<u32> {
-        let commits = self.batches().filter(|batch| !batch.is_empty()).count();
-        self.made_for()
-            .map(|first| (0..commits).fold(first, |generation, _| next(generation)))
-    }
-
     /// What the commit costs.
     pub fn cost(&self) -> Statistics {
         let full = |batch: &&Batch| !batch.is_empty();
@@ -88,14 +77,14 @@ pub fn difference(
     desired: &Ruleset,
 ) -> Change {
     let generation = installed.map(|contents| contents.generation).or(generation);
-    let known = installed.map(Ruleset::of);
+    let known = installed.map(Ruleset::outline);
     let rebuild = known
         .as_ref()
         .is_some_and(|known| !same_structure(known, desired));
     let prepares = known
         .as_ref()
         .is_some_and(|known| !rebuild && something_new(known, desired));
-    let mut difference = Difference::at(generation, prepares);
+    let mut difference = Difference::new(generation, prepares);
     if rebuild {
         difference.batch.delete_table(&table());
     }
@@ -108,7 +97,7 @@ pub fn difference(
         .filter(|_| !rebuild)
         .map(|contents| Handles::of(&contents.rules))
         .unwrap_or_default();
-    difference.between(&current, desired, &handles)
+    difference.between(&current, desired, &handles, installed.filter(|_| !rebuild))
 }
 
 /// The change from one part of the table to another; the table's other parts stay.
@@ -132,9 +121,8 @@ pub(crate) fn advance(
             return None;
         }
     }
-    let prepares = something_new(current, desired);
-    let difference = Difference::at(Some(generation), prepares);
-    Some(difference.between(current, desired, &handles))
+    let difference = Difference::new(Some(generation), something_new(current, desired));
+    Some(difference.between(current, desired, &handles, None))
 }
 
 /// Whether every set and base chain that stays can stay: the kernel changes neither a set's type nor
@@ -211,16 +199,34 @@ struct Difference {
 }
 
 impl Difference {
-    fn at(generation: Option<u32>, prepares: bool) -> Self {
-        let change = generation.map(|first| if prepares { next(first) } else { first });
+    fn new(generation: Option<u32>, prepares: bool) -> Self {
         Self {
             before: Batch::new(generation),
-            batch: Batch::new(change),
+            batch: Batch::new(if prepares {
+                generation.map(next)
+            } else {
+                generation
+            }),
             prepares,
             table: table(),
             summary: Vec::new(),
             removals: Vec::new(),
         }
+    }
+
+    /// With `dumped`, elements of `current` are there, in the order of the dump.
+    fn between(
+        mut self,
+        current: &Ruleset,
+        desired: &Ruleset,
+        handles: &Handles<'_>,
+        dumped: Option<&TableContents>,
+    ) -> Change {
+        self.objects(current, desired);
+        self.sets_and_chains(current, desired);
+        self.rules(current, desired, handles);
+        self.elements(current, desired, dumped);
+        self.finish()
     }
 
     /// Where what is new goes.
@@ -230,14 +236,6 @@ impl Difference {
         } else {
             &mut self.batch
         }
-    }
-
-    fn between(mut self, current: &Ruleset, desired: &Ruleset, handles: &Handles<'_>) -> Change {
-        self.objects(current, desired);
-        self.sets_and_chains(current, desired);
-        self.rules(current, desired, handles);
-        self.elements(current, desired);
-        self.finish()
     }
 
     fn note(&mut self, kind: &'static str, name: &str, added: usize, removed: usize) {
@@ -412,13 +410,13 @@ impl Difference {
         (added.len(), removed.len())
     }
 
-    fn elements(&mut self, current: &Ruleset, desired: &Ruleset) {
-        let nothing = Vec::new();
+    fn elements(&mut self, current: &Ruleset, desired: &Ruleset, dumped: Option<&TableContents>) {
         for (name, SetContents { set, elements }) in &desired.sets {
             let known = match current.sets.get(name) {
-                Some(known) if known.set == *set => &known.elements,
-                _ => &nothing,
+                Some(known) if known.set == *set => known_elements(known, dumped),
+                _ => Cow::default(),
             };
+            let known = known.as_ref();
             let (added, removed) = if set.flags.interval {
                 // The two ends of a range change together: the kernel refuses half a range that
                 // lies across another (nft_rbtree's search for overlaps).
@@ -449,7 +447,8 @@ impl Difference {
         }
         for (name, contents) in &current.sets {
             if !desired.sets.contains_key(name) {
-                self.note("set", name, 0, contents.elements.len());
+                let known = known_elements(contents, dumped).len();
+                self.note("set", name, 0, known);
             }
         }
     }
@@ -498,6 +497,17 @@ impl Difference {
             after,
             summary: self.summary,
         }
+    }
+}
+
+/// The elements of one set at a time, for all sets together take as much memory as the dump.
+fn known_elements<'a>(
+    known: &'a SetContents,
+    dumped: Option<&TableContents>,
+) -> Cow<'a, [Element]> {
+    match dumped.and_then(|dumped| dumped.set(&known.set.name)) {
+        Some(dumped) => Cow::Owned(sorted(&dumped.elements)),
+        None => Cow::Borrowed(&known.elements),
     }
 }
 

@@ -11,7 +11,7 @@ use policy::document::Limits;
 use policy::program::PortProgram;
 
 use crate::difference::{Change, advance};
-use crate::lower::{arp_senders, arp_verdict, shared, tracks, with_ports};
+use crate::lower::{arp_verdict, shared, tracks, with_ports};
 use crate::ruleset::Ruleset;
 
 /// What ports are lowered onto when only ports changed: the shared part without its contents.
@@ -96,25 +96,39 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn between(before: &'a HostProgram, after: &'a HostProgram, moved: &BTreeSet<&str>) -> Self {
-        let stays = |one: &Arc<PortProgram>, other: Option<&Arc<PortProgram>>| {
-            !moved.contains(one.behaviour.as_str())
-                && other.is_some_and(|other| Arc::ptr_eq(one, other) || one == other)
-        };
         let mut parts = Self {
             before: Vec::new(),
             after: Vec::new(),
         };
         let mut same: Vec<&Arc<PortProgram>> = Vec::new();
-        for (name, port) in &before.ports {
-            if stays(port, after.ports.get(name)) {
-                same.push(port);
-            } else {
-                parts.before.push(port);
-            }
-        }
-        for (name, port) in &after.ports {
-            if !stays(port, before.ports.get(name)) {
-                parts.after.push(port);
+        let (mut old, mut new) = (
+            before.ports.values().peekable(),
+            after.ports.values().peekable(),
+        );
+        // Both by name: a walk along both is a search of neither.
+        loop {
+            match (old.peek(), new.peek()) {
+                (None, None) => break,
+                (Some(one), Some(other)) if one.name == other.name => {
+                    let moves = moved.contains(one.behaviour.as_str());
+                    if !moves && (Arc::ptr_eq(one, other) || one == other) {
+                        same.push(one);
+                    } else {
+                        parts.before.push(one);
+                        parts.after.push(other);
+                    }
+                    old.next();
+                    new.next();
+                }
+                (Some(one), other) if other.is_none_or(|other| one.name < other.name) => {
+                    parts.before.push(one);
+                    old.next();
+                }
+                (_, Some(other)) => {
+                    parts.after.push(other);
+                    new.next();
+                }
+                (Some(_), None) => break, // the arm before the last has taken it
             }
         }
         let differing = parts.before.iter().chain(&parts.after);
@@ -139,7 +153,7 @@ struct Needs<'a> {
     /// Its guards say what becomes of addresses.
     behaviour: &'a str,
     zone: u16,
-    /// Ranges of IPv4, of ARP, of IPv6.
+    /// Ranges of IPv4, of ARP alone, of IPv6.
     ranges: [bool; 3],
     limits: [bool; 4],
 }
@@ -157,7 +171,8 @@ impl<'a> Needs<'a> {
             zone: port.zone,
             ranges: [
                 port.ipv4.iter().any(|(first, last)| first != last),
-                arp_senders(port).iter().any(|(first, last)| first != last),
+                // Next to the address that a probe has: they become one range.
+                port.ipv4.contains(std::net::Ipv4Addr::new(0, 0, 0, 1)),
                 port.ipv6.iter().any(|(first, last)| first != last),
             ],
             limits: [

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use nftables::{Chain, Element, Object, ObjectKind, Rule, Set, TableContents};
+use nftables::{Chain, Element, Object, ObjectKind, Rule, Set, SetData, TableContents};
 
 /// Contents of the one table. Sets hold their elements sorted, without counters' values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,9 +25,27 @@ pub struct SetContents {
     pub elements: Vec<Element>,
 }
 
+/// Elements without what traffic changed, in the order of their keys.
+pub(crate) fn sorted(elements: &[Element]) -> Vec<Element> {
+    let mut elements: Vec<Element> = elements.iter().map(Element::without_state).collect();
+    elements.sort_unstable();
+    elements
+}
+
 impl Ruleset {
     /// What a dump says, without state and handles.
     pub fn of(contents: &TableContents) -> Self {
+        let mut ruleset = Self::outline(contents);
+        for set in &contents.sets {
+            if let Some(outlined) = ruleset.sets.get_mut(&set.set.value.name) {
+                outlined.elements = sorted(&set.elements);
+            }
+        }
+        ruleset
+    }
+
+    /// The same without the elements of sets, but with those of maps of objects.
+    pub(crate) fn outline(contents: &TableContents) -> Self {
         let mut ruleset = Self::default();
         for chain in &contents.chains {
             let chain = chain.value.clone();
@@ -45,9 +63,10 @@ impl Ruleset {
             }
         }
         for set in &contents.sets {
-            let mut elements: Vec<Element> =
-                set.elements.iter().map(Element::without_state).collect();
-            elements.sort_unstable();
+            let elements = match set.set.value.data {
+                SetData::Object(_) => sorted(&set.elements),
+                _ => Vec::new(),
+            };
             let set = set.set.value.clone();
             ruleset
                 .sets

@@ -16,8 +16,8 @@ const ATTEMPTS: u32 = 10;
 /// A datapath and what it is known to carry out.
 ///
 /// The kernel counts every commit of anybody in its network namespace (the generation). A batch of
-/// ours is refused unless it meets the generation that it was made for, and if the ruleset is then at
-/// the one that our change leads to, the table is what we made it and need not be read again. Whatever happens
+/// ours is refused unless it meets the generation that it was made for, and if the next one is its
+/// successor, then the table is what we made it and need not be read again. Whatever happens
 /// otherwise, the table is read, wholly, before anything is changed (promise 5).
 #[derive(Debug)]
 pub struct Session {
@@ -38,7 +38,7 @@ struct Known {
 pub struct Applied {
     /// As [`Change::summary`], of all batches that were committed.
     pub summary: Vec<Line>,
-    /// Batches that were committed: 0 where there was nothing to do.
+    /// Changes that were committed: 0 where there was nothing to do.
     pub commits: u32,
     /// What the last of them cost.
     pub cost: Statistics,
@@ -75,8 +75,7 @@ impl Session {
                 },
                 None => (self.from_switch(&program, &mut applied)?, None),
             };
-            let read_at = change.made_for().unwrap_or(generation);
-            let leads_to = change.leads_to().unwrap_or(generation);
+            let read_at = change.before.generation().unwrap_or(generation);
             if change.is_empty() {
                 self.known = Some(Known {
                     generation: read_at,
@@ -90,12 +89,14 @@ impl Session {
                 Err(DatapathError::Changed) => continue,
                 Err(error) => return Err(error),
             }
+            let transactions = change.batches().filter(|batch| !batch.is_empty()).count();
+            let expected = (0..transactions).fold(read_at, |generation, _| successor(generation));
             applied.cost = change.cost();
             applied.commits += 1;
             applied.summary.extend(change.summary);
-            if self.generation()? == leads_to {
+            if self.generation()? == expected {
                 self.known = Some(Known {
-                    generation: leads_to,
+                    generation: expected,
                     program,
                     skeleton,
                 });
@@ -148,6 +149,11 @@ impl Session {
         applied.reads += 1;
         Ok(self.datapath.plan(program, &installed))
     }
+}
+
+/// The kernel skips 0 (nf_tables_commit).
+fn successor(generation: u32) -> u32 {
+    generation.wrapping_add(1).max(1)
 }
 
 fn unreadable(error: ReadError) -> DatapathError {

@@ -18,11 +18,11 @@ use crate::{
     arg_required_else_help = true,
     after_help = "\
 Examples:
-  moat check examples/               are the documents right?
-  moat plan examples/                what would change, and for whom?
-  sudo moat apply examples/          do it
-  moat trace examples/ --port web-1/0 out 'tcp 10.0.0.5:40000 > 10.0.0.9:80'
-                                     what happens to this frame, and why?
+  moat check examples/01-one-vm.yaml        are the documents right?
+  sudo moat plan examples/01-one-vm.yaml    what would change, and for whom?
+  sudo moat apply examples/01-one-vm.yaml   do it
+  moat trace examples/01-one-vm.yaml --port web-1/0 out 'tcp 10.0.0.5:40000 > 10.0.0.9:80'
+                                            what happens to this frame, and why?
 
 Exit codes, of every command:
   0  all is as it should be
@@ -52,6 +52,15 @@ Examples:
 
 Exit codes: 0 right, 2 wrong (all errors of all files are shown).")]
     Check(check::CheckArguments),
+
+    /// Find what is allowed but hardly meant: rules that never decide, names never used, open ports
+    #[command(after_help = "\
+Examples:
+  moat lint /etc/moat
+  moat lint /etc/moat --json
+
+Exit codes: 0 nothing but notes, 1 errors or warnings, 2 the documents are wrong.")]
+    Lint(check::LintArguments),
 
     /// Show what an apply would change in the switch, and what that means; change nothing
     #[command(after_help = "\
@@ -109,10 +118,10 @@ are wrong, 3 the system refused.")]
     /// Say what happens to a frame, stage by stage, and which rule decides
     #[command(after_help = "\
 Examples:
-  moat trace examples/ --port web-1/0 out 'tcp 10.0.0.5:40000 > 10.0.0.9:80'
-  moat trace examples/ --port web-1/0 in 'icmp 10.0.0.9 > 10.0.0.5' --state established
-  moat trace examples/ --port web-1/0 out 'arp reply 10.0.0.1 > 10.0.0.9'
-  moat trace examples/ --port web-1/0 out --pcap capture.pcap
+  moat trace examples/01-one-vm.yaml --port web-1/0 out 'tcp 10.0.0.5:40000 > 10.0.0.9:80'
+  moat trace examples/01-one-vm.yaml --port web-1/0 in 'icmp 10.0.0.9 > 10.0.0.5' --state established
+  moat trace examples/01-one-vm.yaml --port web-1/0 out 'arp reply 10.0.0.1 > 10.0.0.9'
+  moat trace examples/01-one-vm.yaml --port web-1/0 out --pcap capture.pcap
   sudo moat trace /etc/moat --live --port web-1/0 out 'udp 10.0.0.5:5000 > 10.0.0.9:53'
 
 Nothing is sent. --live asks the ruleset that the kernel holds, and says whether both agree.

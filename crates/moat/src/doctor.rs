@@ -75,7 +75,13 @@ pub(crate) fn doctor(_arguments: &DoctorArguments, as_json: bool) -> Result<Outc
 }
 
 fn capability_text(capabilities: &Capabilities) -> String {
-    let mut grid = Grid::new(&["capability", "", "found", "cost, or what is lost", "remedy"]);
+    let mut grid = Grid::new(&[
+        "capability",
+        "present",
+        "found",
+        "cost, or what is lost",
+        "remedy",
+    ]);
     for (name, capability) in capabilities.iter() {
         grid.row([
             name.to_owned(),

@@ -52,6 +52,7 @@ fn main() -> ExitCode {
 fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
     match command {
         Command::Check(arguments) => check::check(arguments, as_json),
+        Command::Lint(arguments) => check::lint(arguments, as_json),
         Command::Plan(arguments) => change::plan(arguments, as_json),
         Command::Apply(arguments) => change::apply(arguments, as_json),
         Command::Confirm(arguments) => confirm::confirm(arguments, as_json),

@@ -157,10 +157,10 @@ impl Sides {
             self.note(format!("port {} is refused: {}", port.name, refusal.reason));
         }
         if !self.offline {
-            self.note(format!(
-                "port {} is not on this machine: the answer is for a host that has all declared devices",
-                port.name
-            ));
+            self.note(
+                "this machine lacks devices that the documents name: the answer is for hosts that \
+                 have them all",
+            );
         }
         let program = Rc::new(program);
         self.elsewhere.borrow_mut().insert(key, Rc::clone(&program));

@@ -146,10 +146,8 @@ fn a_lab_that_stays_goes_wholly_when_it_is_interrupted() {
     }
     let held = namespaces();
     assert!(!held.contains(&own));
-    let interrupt = Command::new("kill")
-        .args(["-INT", &process.to_string()])
-        .status();
-    assert!(interrupt.expect("kill runs").success());
+    let child = rustix::process::Pid::from_child(&running.0);
+    rustix::process::kill_process(child, rustix::process::Signal::INT).expect("a signal");
     running.0.wait().expect("it ends");
     // Namespaces live in processes and descriptors; this process is the only other one that could hold them.
     let left: Vec<u32> = fs::read_dir("/proc")

@@ -19,6 +19,8 @@ use super::names::{self, Layer};
 use super::shared;
 
 const INTERFACE: Datatype = Datatype::INTERFACE_INDEX;
+/// More ports than a host has: a bridge has 1,023. It costs the kernel a megabyte.
+const MOST_PORTS: u32 = 65_536;
 const MAC: Datatype = Datatype::ETHER_ADDRESS;
 
 /// `NF_BR_PRI_BRNF` is 0 and bridge conntrack works at -200: guards come before both.
@@ -290,7 +292,8 @@ fn sets(ruleset: &mut Ruleset, program: &HostProgram, foreign: &Foreign, trackin
     ));
     ruleset.set(verdict_map(names::IDENTIFIED, &[INTERFACE, MAC]));
     ruleset.set(verdict_map(names::UNGUARDED, &[INTERFACE]));
-    ruleset.set(counted(verdict_map(names::IN, &[INTERFACE])));
+    // Each copy of a broadcast looks here: a table of fixed size is the faster kind (nft_hash_fast).
+    ruleset.set(counted(verdict_map(names::IN, &[INTERFACE])).with_size(MOST_PORTS));
     ruleset.set(counted(Set::new(names::PORTS, &[INTERFACE], SetData::None)));
     let mut uplinks: Vec<Element> = program
         .bridges
@@ -471,7 +474,7 @@ pub(super) fn port(
 }
 
 /// Sender addresses of a port's ARP: its own, and none in an address probe (RFC 5227).
-pub(crate) fn arp_senders(port: &PortProgram) -> Intervals<std::net::Ipv4Addr> {
+fn arp_senders(port: &PortProgram) -> Intervals<std::net::Ipv4Addr> {
     let none = Intervals::single(std::net::Ipv4Addr::UNSPECIFIED);
     port.ipv4.union(&none)
 }

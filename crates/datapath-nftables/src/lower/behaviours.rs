@@ -548,15 +548,18 @@ impl Behaviours<'_> {
         if let Some(isolation) = &behaviour.isolation {
             rules.push(self.isolation(&behaviour.name, isolation));
         }
+        // A broadcast comes to all ports: ARP has a short way. `meta protocol` is cheap to ask for, but
+        // is the same behind a tag: the chain asks for the ethertype.
+        let arp = self.arp(behaviour, Direction::In);
+        let untagged_arp = format!("{base}-untagged-arp");
+        let accepted = Matching::new()
+            .ether_type(0x0806)
+            .well_formed_arp()
+            .verdict(arp.clone());
+        self.chain(&untagged_arp, vec![accepted]);
+        rules.push(Matching::new().protocol(0x0806).jump(&untagged_arp));
         rules.push(Matching::new().ether_type(0x0800).goto(&ip4));
         rules.push(Matching::new().ether_type(0x86dd).goto(&ip6));
-        let arp = self.arp(behaviour, Direction::In);
-        rules.push(
-            Matching::new()
-                .ether_type(0x0806)
-                .well_formed_arp()
-                .verdict(arp.clone()),
-        );
         rules.extend(self.tags(behaviour, Direction::In));
         if !behaviour.tagged.is_empty() {
             rules.push(Matching::new().protocol(0x0800).goto(&ip4));

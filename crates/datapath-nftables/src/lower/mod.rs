@@ -21,7 +21,6 @@ use crate::ruleset::Ruleset;
 use behaviours::Behaviours;
 use lists::Lists;
 
-pub(crate) use base::arp_senders;
 pub(crate) use behaviours::arp_verdict;
 pub use names::{LOG_GROUP, table};
 

@@ -20,7 +20,6 @@ fn right_documents_of_a_folder() {
     );
     let run = moat(&["check", path, "--json"]).ends(0);
     assert_eq!(run.json()["documents"]["port"], 2);
-    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]
@@ -52,7 +51,29 @@ fn wrong_documents_name_their_places() {
         .expect("a list")
         .len();
     assert!(places >= 2, "{found:#}");
-    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn what_is_hardly_meant_is_found() {
+    let folder = folder();
+    let file = folder.join("policy.yaml");
+    let path = file.to_str().expect("text");
+    std::fs::write(&file, DOCUMENTS).expect("a file");
+    let clean = moat(&["lint", path, "--json"]).json();
+    let shadowed = DOCUMENTS.replace("- drop out smtp", "- drop out smtp\n  - accept out tcp 25");
+    std::fs::write(&file, shadowed).expect("a file");
+    let run = moat(&["lint", path]).ends(1);
+    assert!(run.stdout.contains("policy.yaml:17"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("17 |   - accept out tcp 25"),
+        "{}",
+        run.stdout
+    );
+    let found = moat(&["lint", path, "--json"]).ends(1).json();
+    assert!(
+        found.as_array().map(Vec::len) > clean.as_array().map(Vec::len),
+        "{found:#}"
+    );
 }
 
 #[test]
@@ -103,5 +124,4 @@ fn reference_is_printed() {
         pages.iter().all(|page| page != "moat-guardian.1"),
         "{pages:?}"
     );
-    std::fs::remove_dir_all(folder).expect("removed");
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Host {
     pub(crate) switch: Switch,
     pub(crate) ports: Vec<SwitchPort>,
-    folder: PathBuf,
+    folder: Folder,
 }
 
 /// How a run of the binary ended.
@@ -95,13 +95,30 @@ pub(crate) fn moat(arguments: &[&str]) -> Run {
 }
 
 /// A folder of its own, and documents in it.
-pub(crate) fn folder() -> PathBuf {
+pub(crate) fn folder() -> Folder {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("moat-cli-{}-{number}", std::process::id());
     let folder = std::env::temp_dir().join(name);
     std::fs::create_dir_all(&folder).expect("a folder");
-    folder
+    Folder(folder)
+}
+
+/// A folder that goes with its owner.
+pub(crate) struct Folder(PathBuf);
+
+impl std::ops::Deref for Folder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl Host {
@@ -161,7 +178,8 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+        // Where a test fails, a guardian may still wait.
+        let _ = self.command(&["confirm"]).output();
         if let Ok(namespace) = std::fs::metadata(self.switch.namespace().path()) {
             let _ = std::fs::remove_dir_all(format!("/run/moat/{}", namespace.ino()));
         }

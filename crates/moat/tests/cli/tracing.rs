@@ -41,7 +41,6 @@ fn a_trace_needs_no_devices() {
     assert!(run.stderr.contains("web-1/0"), "{}", run.stderr);
     let run = moat(&["trace", path, "--port", "web-1/0", forged]).ends(2);
     assert!(run.stderr.contains("which way"), "{}", run.stderr);
-    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]
@@ -79,7 +78,6 @@ fn frames_come_from_captures_and_digits_too() {
     let answers = moat(&arguments).ends(0).json();
     assert_eq!(answers.as_array().map(Vec::len), Some(2));
     assert_eq!(answers[0], answers[1]);
-    std::fs::remove_dir_all(folder).expect("removed");
 }
 
 #[test]
