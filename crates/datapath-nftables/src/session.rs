@@ -69,11 +69,11 @@ impl Session {
             let generation = self.generation()?;
             let known = self.known.take();
             let (change, skeleton) = match known.filter(|known| known.generation == generation) {
-                Some(known) => match self.from_known(known, &program)? {
+                Some(known) => match self.plan_from_known(known, &program)? {
                     Some(planned) => planned,
-                    None => (self.from_switch(&program, &mut applied)?, None),
+                    None => (self.plan_from_switch(&program, &mut applied)?, None),
                 },
-                None => (self.from_switch(&program, &mut applied)?, None),
+                None => (self.plan_from_switch(&program, &mut applied)?, None),
             };
             let read_at = change.before.generation().unwrap_or(generation);
             if change.is_empty() {
@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// `None` where the change cannot be told from what differs.
-    fn from_known(
+    fn plan_from_known(
         &mut self,
         known: Known,
         program: &HostProgram,
@@ -139,7 +139,7 @@ impl Session {
         Ok(change.map(|change| (change, None)))
     }
 
-    fn from_switch(
+    fn plan_from_switch(
         &mut self,
         program: &HostProgram,
         applied: &mut Applied,

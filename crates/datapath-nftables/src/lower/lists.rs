@@ -54,10 +54,13 @@ impl Asked {
     }
 }
 
+/// Which list is asked, and for which frames.
+type Asking = (String, Direction, Layer, Option<Transport>, Asked);
+
 /// Chains made so far; `None` for lists that say nothing about such frames.
 #[derive(Default)]
 pub(super) struct Lists {
-    known: BTreeMap<(String, Direction, Layer, Option<Transport>, Asked), Option<String>>,
+    known: BTreeMap<Asking, Option<String>>,
 }
 
 pub(super) fn word(direction: Direction) -> &'static str {
