@@ -1,5 +1,5 @@
 //! Network devices over rtnetlink: made, listed, addressed, removed, thousands in a few system calls.
-//! Knows the messages; leaves to [`crate::switch`] and [`crate::machine`] what the devices are for.
+//! Knows the messages; leaves to `switch` and `machine` what the devices are for.
 
 mod exchange;
 mod message;
