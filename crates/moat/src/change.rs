@@ -14,7 +14,7 @@ use crate::documents::{self, Declaration, Documents};
 use crate::effect;
 use crate::fault::{Failure, Outcome};
 use crate::output::{self, Style, count, paint};
-use crate::situation::{self, Prospect, Situation};
+use crate::situation::{self, Opening, Prospect, Situation};
 use crate::{record, report};
 
 #[derive(Args, Debug)]
@@ -106,8 +106,9 @@ pub(crate) fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome
     if arguments.dry_run {
         return show_plan(&arguments.documents.paths, host, as_json);
     }
+    let opening = Opening::begin();
     let declaration = documents::read(&arguments.documents.paths)?;
-    let mut datapath = situation::open()?;
+    let mut datapath = opening.finish()?;
     confirm::refuse_while_pending()?;
     let guard = arguments.confirm.map(confirm::prepare).transpose()?;
     let applied = match converge(&mut datapath, &declaration, host) {

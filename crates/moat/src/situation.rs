@@ -1,7 +1,9 @@
 //! What is declared, what exists and what is installed, brought together for one host. Knows the
 //! order of the steps; printing and committing are left to the commands.
 
-use datapath::{Capabilities, Datapath, Resolved, Unmet, resolve};
+use std::thread::JoinHandle;
+
+use datapath::{Capabilities, Datapath, DatapathError, Resolved, Unmet, resolve};
 use datapath_nftables::{Change, Installed, NftablesDatapath};
 use policy::observation::Observation;
 use policy::{Catalog, CompileError, HostProgram};
@@ -92,6 +94,29 @@ impl Prospect {
 /// Where the kernel gives none.
 pub(crate) fn open() -> Result<NftablesDatapath, Failure> {
     Ok(NftablesDatapath::open()?)
+}
+
+/// A connection that is opened, and knows what its kernel can do, while the caller does something
+/// else: the kernel takes as long to forget what was tried as a thousand documents take to be read.
+pub(crate) struct Opening(JoinHandle<Result<NftablesDatapath, DatapathError>>);
+
+impl Opening {
+    pub(crate) fn begin() -> Self {
+        Self(std::thread::spawn(|| {
+            let mut datapath = NftablesDatapath::open()?;
+            datapath.capabilities()?;
+            Ok(datapath)
+        }))
+    }
+
+    /// # Errors
+    /// As [`open`], and where nothing can be tried.
+    pub(crate) fn finish(self) -> Result<NftablesDatapath, Failure> {
+        match self.0.join() {
+            Ok(opened) => Ok(opened?),
+            Err(_) => Err(Failure::system("the thread that opens the switch died")),
+        }
+    }
 }
 
 /// Compiles what the declared host enforces.

@@ -1,5 +1,5 @@
 //! What a policy means. Documents are parsed ([`language`]) into a [`Catalog`], compiled with the
-//! ports that exist into one [`HostProgram`], and [`evaluate`]d: the only definition of whether a
+//! ports that exist into one [`HostProgram`], and [`evaluate()`]d: the only definition of whether a
 //! frame passes. Everything here is a function of its inputs; switches and sockets are left to others.
 
 pub mod catalog;

@@ -1,9 +1,10 @@
 //! Memory and time of a whole process: documents from files, interfaces from the kernel, one commit.
 //! The bench starts itself anew for this, in the switch's namespace.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use datapath::{Datapath, converge, resolve};
 use datapath_nftables::NftablesDatapath;
@@ -70,8 +71,57 @@ impl Drop for Folder {
     }
 }
 
+/// One port more by the command that people type, all documents in files beside each other.
+fn command(table: &mut Table) {
+    let ports = PORTS_PER_BRIDGE + 1;
+    let switch = control::switch(ports);
+    let mut sources = documents::host(ports, Profile::WebServer);
+    let last = sources.pop().expect("a port");
+    let folder = Folder::with(&sources);
+    let apply = || {
+        let start = Instant::now();
+        let mut moat: Command = switch.namespace().command(env!("CARGO_BIN_EXE_moat"));
+        let output = moat
+            .arg("apply")
+            .arg(folder.path())
+            .output()
+            .expect("it runs");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        start.elapsed()
+    };
+    apply();
+    let mut times: Vec<Duration> = (0..7)
+        .map(|_| {
+            folder.write(&last);
+            let spent = apply();
+            std::fs::remove_file(folder.path().join(&last.name)).expect("the last port");
+            apply();
+            spent
+        })
+        .collect();
+    times.sort_unstable();
+    let median = times.get(times.len() / 2).copied().unwrap_or_default();
+    let bar = Duration::from_millis(15);
+    let found = short(median);
+    table.judged(
+        "one port admitted, 1,000 present, by `moat apply`",
+        "≤ 15.0 ms",
+        median <= bar,
+        &found,
+    );
+    if let Ok(namespace) = std::fs::metadata(switch.namespace().path()) {
+        // What `moat apply` keeps there of this namespace, which is about to go.
+        let _ = std::fs::remove_dir_all(format!("/run/moat/{}", namespace.ino()));
+    }
+}
+
 pub(crate) fn measure(table: &mut Table) {
     table.head("Whole processes: files, interfaces, one commit, read back");
+    command(table);
     for ports in [PORTS_PER_BRIDGE, 10 * PORTS_PER_BRIDGE] {
         let switch = control::switch(ports);
         let folder = Folder::with(&documents::host(ports, Profile::WebServer));

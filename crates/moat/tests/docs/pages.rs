@@ -217,12 +217,7 @@ fn links_lead_somewhere() {
 fn no_page_names_the_machine_it_was_written_on() {
     let home = ["/ho", "me/"].concat();
     for page in Page::all() {
-        for word in [
-            root().to_string_lossy().as_ref(),
-            "/tmp/",
-            "/root/",
-            &home,
-        ] {
+        for word in [root().to_string_lossy().as_ref(), "/tmp/", "/root/", &home] {
             assert!(!page.text.contains(word), "{} names {word}", page.name);
         }
     }
