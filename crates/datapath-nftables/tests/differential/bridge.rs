@@ -28,6 +28,7 @@ pub(crate) fn path(bytes: &[u8], local: &[MacAddress]) -> Path {
     }
     match frame.destination.0 {
         // Without spanning tree its frames are forwarded like other groups'; see `twice`.
+        [0x01, 0x80, 0xc2, 0, 0, 0] if cut_encapsulation(&frame) => Path::Host,
         [0x01, 0x80, 0xc2, 0, 0, 0] => Path::Everywhere,
         // IEEE 802.3x pause.
         [0x01, 0x80, 0xc2, 0, 0, 1] => Path::Nowhere,
@@ -35,14 +36,7 @@ pub(crate) fn path(bytes: &[u8], local: &[MacAddress]) -> Path {
         [0x01, 0x80, 0xc2, 0, 0, 0x0e] => Path::Nowhere,
         [0x01, 0x80, 0xc2, 0, 0, 2..=15] => Path::Input,
         _ if local.contains(&frame.destination) => Path::Host,
-        // br_nf_pre_routing wants the header of a tag or of PPPoE to be there, whatever its parameters say.
-        _ if bridge_netfilter()
-            && frame
-                .network_bytes(0, encapsulation(frame.protocol))
-                .is_none() =>
-        {
-            Path::Host
-        }
+        _ if cut_encapsulation(&frame) => Path::Host,
         _ => Path::Everywhere,
     }
 }
@@ -51,6 +45,15 @@ pub(crate) fn path(bytes: &[u8], local: &[MacAddress]) -> Path {
 /// which goes to the host and, without spanning tree, everywhere. Such frames are counted twice.
 pub(crate) fn twice(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x01, 0x80, 0xc2, 0, 0, 0])
+        && Frame::parse(bytes).is_ok_and(|frame| !cut_encapsulation(&frame))
+}
+
+/// br_nf_pre_routing wants the header of a tag or of PPPoE to be there, whatever its parameters say.
+fn cut_encapsulation(frame: &Frame<'_>) -> bool {
+    bridge_netfilter()
+        && frame
+            .network_bytes(0, encapsulation(frame.protocol))
+            .is_none()
 }
 
 /// nf_bridge_encap_header_len
