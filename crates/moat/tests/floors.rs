@@ -9,10 +9,14 @@ use serde_json::Value;
 const FLOORS: &[(&str, u8)] = &[
     ("frame", 1),
     ("nftables", 1),
+    ("libvirt", 1),
     ("policy", 2),
+    ("learning", 2),
     ("inventory", 3),
     ("datapath", 3),
+    ("import", 3),
     ("datapath-nftables", 4),
+    ("agent", 4),
     ("moat", 5),
 ];
 

@@ -3,6 +3,7 @@
 //! frame passes. Everything here is a function of its inputs; switches and sockets are left to others.
 
 pub mod catalog;
+pub mod claim;
 pub mod compile;
 pub mod document;
 pub mod evaluate;

@@ -1,0 +1,1 @@
+//! libvirt domains and networks as claims.

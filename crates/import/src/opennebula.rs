@@ -1,0 +1,1 @@
+//! What OpenNebula tells a network driver, as claims.

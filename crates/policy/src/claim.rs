@@ -1,0 +1,76 @@
+//! What a source (libvirt, OpenNebula, a hook, a command) says of a port that exists, and what of
+//! it may become a Port document. Knows the shape; reading a source's own format is left to `import`.
+
+use std::collections::BTreeMap;
+
+use frame::MacAddress;
+use ipnet::IpNet;
+
+use crate::document::{Document, Role};
+use crate::rule::FieldValue;
+
+/// A port as its source describes it. Documents that people wrote come first where both say
+/// something.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Claim {
+    /// Name of the port, unique among all sources: `web-1/0`.
+    pub port: String,
+    /// Who says so, for people: `libvirt`, `opennebula`, `moat port`.
+    pub source: String,
+    /// Name of the VM, as people know it.
+    pub vm: Option<String>,
+    /// The source's own id of the VM, which survives renaming.
+    pub uuid: Option<String>,
+    /// Interface name on the host; `None` while the source does not know it yet.
+    pub device: Option<String>,
+    pub mac: MacAddress,
+    /// Bridge that the source will plug, or has plugged, the interface into.
+    pub bridge: Option<String>,
+    pub vlan: Option<u16>,
+    /// Network document that the source names; its bridge and VLAN are then the document's.
+    pub network: Option<String>,
+    pub addresses: Vec<IpNet>,
+    pub labels: BTreeMap<String, String>,
+    pub variables: BTreeMap<String, Vec<FieldValue>>,
+    pub role: Option<Role>,
+    /// Profiles by where the source found them. [`ProfileSource`] orders them: the first that
+    /// names any decides.
+    pub profiles: BTreeMap<ProfileSource, Vec<String>>,
+    /// Documents that the source brings for this port (converted filters, security groups,
+    /// networks): they hold for its claims, and never replace what people declared.
+    pub documents: Vec<Document>,
+    /// Why the interface cannot be enforced at all (a kind of interface that no bridge sees).
+    pub refused: Option<String>,
+    /// What was respected in part, or not, for status to show.
+    pub notes: Vec<String>,
+}
+
+/// Where a port's profiles come from, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ProfileSource {
+    /// A Port document of the same name, or of the same MAC.
+    PortDocument,
+    /// moat's namespace in the VM's metadata, or a source's equal of it.
+    Metadata,
+    /// libvirt's `<filterref>`, or a source's security groups.
+    Filter,
+    /// The source's network or portgroup.
+    SourceNetwork,
+    /// The Network document.
+    NetworkDocument,
+    /// The Host document.
+    HostDefault,
+}
+
+/// What an event of a source means for its claims.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClaimChange {
+    /// These are all ports of the VM (by the source's id of it), and no others.
+    Replace { vm: String, claims: Vec<Claim> },
+    /// The VM has no port on this host any more.
+    Remove { vm: String },
+    /// These are all ports of all VMs of the source: a full resync.
+    ReplaceAll { claims: Vec<Claim> },
+    /// Nothing that concerns ports.
+    Nothing,
+}
