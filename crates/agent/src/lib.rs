@@ -1,2 +1,4 @@
 //! The loop of one host: documents, claims and learned addresses in, one program in the switch out.
 //! Knows when to look and what to keep; which switch it is, and the command line, are left to the binary.
+
+pub mod protocol;
