@@ -30,6 +30,9 @@ pub struct Claim {
     /// Interface name on the host; `None` while the source does not know it yet.
     pub device: Option<String>,
     pub mac: MacAddress,
+    /// The MAC of the host's side of the interface, where the source gives it one: an interface of
+    /// the right name with another MAC is not the one that the source spoke of.
+    pub device_mac: Option<MacAddress>,
     /// Bridge that the source will plug, or has plugged, the interface into.
     pub bridge: Option<String>,
     pub vlan: Option<u16>,

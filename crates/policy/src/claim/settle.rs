@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use frame::MacAddress;
+
 use crate::catalog::Catalog;
 use crate::document::{Document, Network, Port};
 use crate::origin::Origin;
@@ -51,9 +53,19 @@ pub fn settle(declared: &Catalog, host: Option<&str>, claims: &[Claim]) -> Settl
     for claim in claims.iter().filter(|claim| claim.refused.is_none()) {
         *macs.entry(claim.mac).or_default() += 1;
     }
+    let mut documents: BTreeMap<MacAddress, Vec<&Port>> = BTreeMap::new();
+    for port in declared.ports.values() {
+        documents.entry(port.mac).or_default().push(port);
+    }
     let mut taken = BTreeSet::new();
     for claim in claims {
-        let document = declared_port(declared, claim, macs.get(&claim.mac) == Some(&1));
+        let document = declared.ports.get(&claim.port).or_else(|| {
+            let alone = macs.get(&claim.mac) == Some(&1);
+            match documents.get(&claim.mac).map(Vec::as_slice) {
+                Some([only]) if alone => Some(only),
+                _ => None,
+            }
+        });
         let name = document.map_or(&claim.port, |port| &port.name);
         let result = match &claim.refused {
             Some(reason) => Err(reason.clone()),
@@ -114,20 +126,7 @@ fn names(catalog: &Catalog, document: &Document) -> bool {
     }
 }
 
-/// The Port document that describes the claimed port. By MAC only where no other claim has it.
-fn declared_port<'a>(declared: &'a Catalog, claim: &Claim, alone: bool) -> Option<&'a Port> {
-    declared.ports.get(&claim.port).or_else(|| {
-        let mut same = declared.ports.values().filter(|it| it.mac == claim.mac);
-        let first = same.next().filter(|_| alone)?;
-        same.next().is_none().then_some(first)
-    })
-}
-
-fn port_of(
-    catalog: &mut Catalog,
-    claim: &Claim,
-    document: Option<&Port>,
-) -> Result<Port, String> {
+fn port_of(catalog: &mut Catalog, claim: &Claim, document: Option<&Port>) -> Result<Port, String> {
     let mut port = match document {
         Some(document) if document.mac != claim.mac => {
             return Err(format!(
@@ -190,7 +189,10 @@ fn network_of(catalog: &mut Catalog, claim: &Claim) -> Result<String, String> {
         };
     }
     let Some(bridge) = &claim.bridge else {
-        return Err(format!("{} names neither its network nor its bridge", claim.source));
+        return Err(format!(
+            "{} names neither its network nor its bridge",
+            claim.source
+        ));
     };
     let here: Vec<&Network> = catalog
         .networks
@@ -201,7 +203,10 @@ fn network_of(catalog: &mut Catalog, claim: &Claim) -> Result<String, String> {
         [only] => return Ok(only.name.clone()),
         [] => {}
         several => {
-            let names: Vec<&str> = several.iter().map(|network| network.name.as_str()).collect();
+            let names: Vec<&str> = several
+                .iter()
+                .map(|network| network.name.as_str())
+                .collect();
             return Err(format!(
                 "bridge {bridge} carries several networks ({}), and {} does not say which: \
                  name it in a Port document or in the VM's metadata",

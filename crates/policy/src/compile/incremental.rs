@@ -73,6 +73,14 @@ impl Incremental {
         self.catalog = catalog;
     }
 
+    /// The Host document to follow from now on.
+    pub fn follow(&mut self, host: Option<&str>) {
+        if self.host.as_deref() != host {
+            self.host = host.map(str::to_owned);
+            self.everything = true;
+        }
+    }
+
     /// Takes a port's document out; says whether there was one.
     pub fn remove_port(&mut self, name: &str) -> bool {
         self.dirty.insert(name.to_owned());

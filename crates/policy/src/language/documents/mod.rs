@@ -259,9 +259,7 @@ fn host(reader: &mut Reader<'_>, fields: &mut Fields<'_>, heading: Heading) -> H
         origin: heading.origin,
         comment: heading.comment,
         pool: pool.and_then(|node| reader.parsed(node, "a name", names::plain)),
-        profiles: profiles.map_or_else(Vec::new, |node| {
-            reader.name_list(node, Kingdom::Profile)
-        }),
+        profiles: profiles.map_or_else(Vec::new, |node| reader.name_list(node, Kingdom::Profile)),
         bridges: bridges.map_or_else(BTreeMap::new, |node| {
             reader.map(node, names::interface, host_bridge)
         }),
