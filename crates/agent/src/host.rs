@@ -44,6 +44,8 @@ struct Vm {
 struct Claimed {
     claims: Vec<Claim>,
     since: u64,
+    /// The source let the VM go: each claim ends with its interface.
+    released: bool,
 }
 
 /// What to bring into the switch.
@@ -142,6 +144,12 @@ impl HostState {
                 self.insert(Vm { source, id: vm }, claims);
             }
             ClaimChange::Remove { vm } => self.remove(&Vm { source, id: vm }),
+            ClaimChange::Release { vm } => {
+                if let Some(claimed) = self.claims.get_mut(&Vm { source, id: vm }) {
+                    claimed.released = true;
+                }
+                self.end_released();
+            }
             ClaimChange::ReplaceAll { claims } => {
                 let mut by_vm: BTreeMap<Vm, Vec<Claim>> = BTreeMap::new();
                 for claim in claims {
@@ -181,7 +189,12 @@ impl HostState {
             self.bindings.renew(&claim.port, claim.device.as_deref());
         }
         let since = self.sequence;
-        self.claims.insert(vm, Claimed { claims, since });
+        let claimed = Claimed {
+            claims,
+            since,
+            released: false,
+        };
+        self.claims.insert(vm, claimed);
     }
 
     fn remove(&mut self, vm: &Vm) {
@@ -198,6 +211,22 @@ impl HostState {
     /// An interface does not exist any more. Whatever gets its name inherits nothing.
     pub fn interface_gone(&mut self, ifindex: u32) {
         self.bindings.gone(ifindex);
+        self.end_released();
+    }
+
+    /// Ends claims that a source let go and that have no interface any more.
+    fn end_released(&mut self) {
+        for claimed in self.claims.values_mut().filter(|it| it.released) {
+            claimed.claims.retain(|claim| {
+                let here = self.bindings.follows(claim, &self.observed);
+                if !here {
+                    self.bindings.forget(&claim.port);
+                }
+                here
+            });
+        }
+        self.claims
+            .retain(|_, it| !it.released || !it.claims.is_empty());
     }
 
     /// The program of everything that was said, fitted to the switch. Ports for which the switch
