@@ -13,6 +13,7 @@ mod effect;
 mod fault;
 mod guard;
 mod guardian;
+mod hints;
 mod hook;
 mod imagined;
 mod lab;
@@ -23,6 +24,7 @@ mod port;
 mod record;
 mod reference;
 mod report;
+mod serve;
 mod sides;
 mod situation;
 mod standing;
@@ -68,6 +70,7 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Stats(arguments) => stats::stats(arguments, as_json),
         Command::Doctor(arguments) => doctor::doctor(arguments, as_json),
         Command::Remove(arguments) => change::remove(arguments, as_json),
+        Command::Agent(arguments) => serve::serve(arguments),
         Command::Port(arguments) => port::port(arguments, as_json),
         Command::Hook(arguments) => hook::hook(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
