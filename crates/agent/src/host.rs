@@ -264,7 +264,16 @@ impl HostState {
         let claims = claims.map(|claim| {
             let mut claim = claim.clone();
             match self.bindings.device(&claim, &self.observed, &names) {
-                Ok(device) => claim.device = device,
+                Ok(device) => {
+                    if let (None, Some(gone)) = (&device, &claim.device) {
+                        let note = format!(
+                            "its interface {gone} is gone: {} has to speak of it again",
+                            claim.source
+                        );
+                        claim.notes.push(note);
+                    }
+                    claim.device = device;
+                }
                 Err(reason) => claim.refused = claim.refused.or(Some(reason)),
             }
             claim

@@ -16,6 +16,8 @@ use serde::{Deserialize, Serialize};
 pub struct AgentStatus {
     /// The agent's own version.
     pub version: String,
+    /// The network namespace that it serves, by its inode.
+    pub network_namespace: u64,
     /// The Host document that is followed.
     pub host: String,
     /// Counts changes of what should be enforced.

@@ -245,6 +245,26 @@ Ending it changes nothing in the switch: what is in force stays. `moat status` s
 Exit codes: 0 ended as asked, 2 the command line is wrong, 3 the system refused.")]
     Agent(serve::ServeArguments),
 
+    /// Have the agent read its documents again, and say whether they took effect
+    #[command(after_help = "\
+Examples:
+  sudo moat reload
+  sudo moat reload --json
+
+The agent notices changed documents by itself; this waits for the result.
+
+Exit codes: 0 they are in force, 1 they are not and those before are, or no agent answers.")]
+    Reload(crate::agent_client::AgentArguments),
+
+    /// Print what the agent counts, as Prometheus reads it
+    #[command(after_help = "\
+Examples:
+  sudo moat metrics
+  sudo moat metrics > /var/lib/prometheus/node-exporter/moat.prom
+
+Exit codes: 0 printed, 1 no agent answers.")]
+    Metrics(crate::agent_client::AgentArguments),
+
     /// List the services that rules can name
     #[command(after_help = "\
 Examples:

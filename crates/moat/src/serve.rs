@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use agent::protocol::{Reply, Request};
 use agent::{Access, Agent, Event, Handle, Settings};
 use clap::{Args, ValueEnum};
 use datapath_nftables::{NftablesDatapath, Session};
@@ -14,10 +15,12 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tracing::error;
 
+use crate::agent_client::{self, AgentArguments};
 use crate::confirm;
 use crate::documents;
 use crate::fault::{Failure, Outcome};
 use crate::hints::{self, Hint};
+use crate::output;
 use crate::time;
 
 /// Editors and packages write several files one after the other.
@@ -120,6 +123,39 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
     tell_manager(&[sd_notify::NotifyState::Stopping]);
     let _ = std::fs::remove_file(&arguments.socket);
     Ok(Outcome::Fine)
+}
+
+/// `moat reload`.
+///
+/// # Errors
+/// Where the agent does not take the documents, or does not answer.
+pub(crate) fn reload(arguments: &AgentArguments, as_json: bool) -> Result<Outcome, Failure> {
+    ask(arguments, &Request::Reload)?;
+    match as_json {
+        true => output::json(&serde_json::json!({ "reloaded": true })),
+        false => output::line("The documents are in force."),
+    }
+    Ok(Outcome::Fine)
+}
+
+/// `moat metrics`.
+///
+/// # Errors
+/// Where the agent does not answer.
+pub(crate) fn metrics(arguments: &AgentArguments) -> Result<Outcome, Failure> {
+    output::print(&ask(arguments, &Request::Metrics)?);
+    Ok(Outcome::Fine)
+}
+
+fn ask(arguments: &AgentArguments, request: &Request) -> Result<String, Failure> {
+    let reply = agent_client::ask(&arguments.socket, request, arguments.deadline());
+    match reply.map_err(|error| Failure::state(error.to_string()))? {
+        Reply::Done { output, .. } => Ok(output),
+        Reply::Refused { message } => Err(Failure::state(message)),
+        _ => Err(Failure::system(
+            "the agent gave an answer for another question",
+        )),
+    }
 }
 
 fn read(paths: &[PathBuf]) -> Result<Vec<Source>, String> {

@@ -429,6 +429,7 @@ impl<E: Enforcement> Agent<E> {
         });
         AgentStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            network_namespace: network_namespace(),
             host: program.host.clone(),
             revision: self.standing.revision(),
             documents_problem: self.documents_problem.clone(),
@@ -444,4 +445,10 @@ impl<E: Enforcement> Agent<E> {
             ),
         }
     }
+}
+
+/// The network namespace of the calling thread, by its inode; 0 where /proc does not say.
+pub(crate) fn network_namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/thread-self/ns/net").map_or(0, |namespace| namespace.ino())
 }
