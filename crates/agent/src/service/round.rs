@@ -40,18 +40,21 @@ struct Waiting {
 
 enum Want {
     /// Word of a VM was taken.
-    Ports {
-        source: String,
-        vm: String,
-        output: String,
-        /// What was said of it before.
-        before: Option<Vec<Claim>>,
-        /// What is to be remembered if it takes effect.
-        said: Option<Said>,
-    },
+    Ports(Box<Word>),
     Documents,
     Status,
     Metrics,
+}
+
+/// Word of a VM, as it was taken.
+struct Word {
+    source: String,
+    vm: String,
+    output: String,
+    /// What was said of it before.
+    before: Option<Vec<Claim>>,
+    /// What is to be remembered if it takes effect.
+    said: Option<Said>,
 }
 
 impl<E: Enforcement> Agent<E> {
@@ -154,13 +157,13 @@ impl<E: Enforcement> Agent<E> {
         };
         let before = self.state.change(&source, change, u64::MAX);
         self.sequence.store(self.state.now(), Ordering::SeqCst);
-        Ok(Want::Ports {
+        Ok(Want::Ports(Box::new(Word {
             source,
             vm,
             output,
             before,
             said,
-        })
+        })))
     }
 
     pub(super) fn carry_out(&mut self, mut round: Round) {
@@ -289,13 +292,13 @@ impl<E: Enforcement> Agent<E> {
         let mut any = false;
         let mut left = Vec::with_capacity(waiting.len());
         for mut one in waiting.drain(..) {
-            let Want::Ports {
-                source, vm, before, ..
-            } = &mut one.want
-            else {
+            let Want::Ports(word) = &mut one.want else {
                 left.push(one);
                 continue;
             };
+            let Word {
+                source, vm, before, ..
+            } = word.as_mut();
             let Some((port, reason)) = self.refusal(source, vm) else {
                 left.push(one);
                 continue;
@@ -322,13 +325,14 @@ impl<E: Enforcement> Agent<E> {
 
     fn reply(&mut self, want: Want) -> Reply {
         match want {
-            Want::Ports {
-                source,
-                vm,
-                output,
-                said,
-                before: _,
-            } => {
+            Want::Ports(word) => {
+                let Word {
+                    source,
+                    vm,
+                    output,
+                    said,
+                    before: _,
+                } = *word;
                 if let Some(problem) = &self.switch_problem {
                     return Reply::Refused {
                         message: format!("its ports cannot be enforced: {problem}"),
