@@ -98,11 +98,13 @@ fn encode(text: &str, width: usize) -> String {
 }
 
 fn profiles(claim: &Claim) -> Vec<&Profile> {
-    let profile = |document| match document {
-        &Document::Profile(ref profile) => Some(profile),
-        _ => None,
-    };
-    claim.documents.iter().filter_map(profile).collect()
+    let mut profiles = Vec::new();
+    for document in &claim.documents {
+        if let Document::Profile(profile) = document {
+            profiles.push(profile);
+        }
+    }
+    profiles
 }
 
 fn network(claim: &Claim) -> &Network {
