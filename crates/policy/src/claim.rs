@@ -92,6 +92,9 @@ pub enum ClaimChange {
     Replace { vm: String, claims: Vec<Claim> },
     /// The VM has no port on this host any more.
     Remove { vm: String },
+    /// The VM leaves this host, or is about to: its claims end with their interfaces, at once where
+    /// there is none. So a source that says so too early, or wrongly, opens and cuts nothing.
+    Release { vm: String },
     /// These are all ports of all VMs of the source: a full resync.
     ReplaceAll { claims: Vec<Claim> },
     /// Nothing that concerns ports.
