@@ -111,14 +111,17 @@ pub(super) fn sent(behaviour: &Behaviour) -> Vec<Vec<Expression>> {
             rules.push(teach(target, names::LEARN_REFUSED));
         }
         Some(LearnMode::Dhcp) => {}
-        Some(LearnMode::FirstPacket | LearnMode::Any) => {
+        Some(watched @ (LearnMode::FirstPacket | LearnMode::Any)) => {
             let ipv4 = Matching::new().protocol(0x0800).well_formed();
             // A source of 0.0.0.0 teaches nothing.
             let ipv4 = ipv4.compare(Load::IP4_SOURCE, Comparison::NotEqual, &[0; 4]);
             rules.push(teach(ipv4, limits(Guard::Ipv4)));
             rules.push(teach(ipv6(), limits(Guard::Ipv6)));
             let arp = Matching::new().protocol(0x0806).well_formed_arp();
-            rules.push(teach(arp, limits(Guard::Arp)));
+            // With `any` the guard knows every address: what it refuses lies about its MAC.
+            if watched == LearnMode::FirstPacket || !on(Guard::Arp) {
+                rules.push(teach(arp, limits(Guard::Arp)));
+            }
         }
     }
     rules
