@@ -141,7 +141,7 @@ fn what_a_claim_brings_never_replaces_what_is_declared() {
 
 #[test]
 fn brought_network_gives_way_to_one_that_is_declared_for_its_bridge() {
-    let mut vm = claim("web-1/0", 1);
+    let mut vm = claim("new-1/0", 9);
     let declared = documents()
         .networks
         .values()
@@ -160,8 +160,8 @@ fn brought_network_gives_way_to_one_that_is_declared_for_its_bridge() {
     }));
     let settled = settle(&documents(), None, std::slice::from_ref(&vm));
     assert!(!settled.catalog.networks.contains_key("brought"));
-    assert_eq!(settled.catalog.ports["web-1/0"].network, declared.name);
+    assert_eq!(settled.catalog.ports["new-1/0"].network, declared.name);
     vm.network = Some("brought".to_owned());
     let settled = settle(&documents(), None, &[vm]);
-    assert_eq!(settled.catalog.ports["web-1/0"].network, "brought");
+    assert_eq!(settled.catalog.ports["new-1/0"].network, "brought");
 }
