@@ -1,5 +1,6 @@
 //! The one binary: chooses implementations, reads the command line, ends with an exit code.
 
+mod agent_client;
 mod arguments;
 mod capture;
 mod change;
@@ -12,11 +13,13 @@ mod effect;
 mod fault;
 mod guard;
 mod guardian;
+mod hook;
 mod imagined;
 mod lab;
 mod live;
 mod output;
 mod part;
+mod port;
 mod record;
 mod reference;
 mod report;
@@ -65,6 +68,8 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Stats(arguments) => stats::stats(arguments, as_json),
         Command::Doctor(arguments) => doctor::doctor(arguments, as_json),
         Command::Remove(arguments) => change::remove(arguments, as_json),
+        Command::Port(arguments) => port::port(arguments, as_json),
+        Command::Hook(arguments) => hook::hook(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
         Command::Schema(arguments) => reference::schema(arguments),
         Command::Rule(arguments) => reference::rule(arguments, as_json),

@@ -1,6 +1,10 @@
 //! What a source (libvirt, OpenNebula, a hook, a command) says of a port that exists, and what of
 //! it may become a Port document. Knows the shape; reading a source's own format is left to `import`.
 
+mod settle;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use frame::MacAddress;
@@ -8,6 +12,8 @@ use ipnet::IpNet;
 
 use crate::document::{Document, Role};
 use crate::rule::FieldValue;
+
+pub use settle::{Provenance, Settled, settle};
 
 /// A port as its source describes it. Documents that people wrote come first where both say
 /// something.
@@ -24,6 +30,9 @@ pub struct Claim {
     /// Interface name on the host; `None` while the source does not know it yet.
     pub device: Option<String>,
     pub mac: MacAddress,
+    /// The MAC of the host's side of the interface, where the source gives it one: an interface of
+    /// the right name with another MAC is not the one that the source spoke of.
+    pub device_mac: Option<MacAddress>,
     /// Bridge that the source will plug, or has plugged, the interface into.
     pub bridge: Option<String>,
     pub vlan: Option<u16>,

@@ -246,11 +246,9 @@ impl<'a> Compiler<'a> {
                 )));
             }
         }
-        let names = if port.profiles.is_empty() {
-            &network.profiles
-        } else {
-            &port.profiles
-        };
+        let named = [&port.profiles, &network.profiles, &host.profiles];
+        let names = named.into_iter().find(|names| !names.is_empty());
+        let names = names.map_or(&[][..], Vec::as_slice);
         let profile = self
             .effective_profile(names, &port.network)
             .map_err(&refuse)?;
@@ -289,7 +287,7 @@ impl<'a> Compiler<'a> {
     ) -> Result<Arc<EffectiveProfile<'a>>, String> {
         if names.is_empty() && !self.networks.protects_by_itself(network) {
             return Err(format!(
-                "neither it nor its network {network} names a profile (profiles: [NAME])"
+                "neither it nor its network {network} nor the host names a profile (profiles: [NAME])"
             ));
         }
         if let Some(known) = self.profiles.get(names) {
