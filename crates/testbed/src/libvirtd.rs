@@ -9,6 +9,7 @@
 pub mod domain;
 mod migration;
 mod process;
+mod recorder;
 
 use crate::forged::Kind;
 use crate::link::LinkError;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub use domain::{Domain, Filter, GuestImage, Interface, Source, mac_text};
 pub use migration::{MIGRATION_DEVICE, Migration, connect};
 pub use process::InsideProcess;
+pub use recorder::{HookCall, Recorder};
 
 const PREPARE: &str = include_str!("libvirtd/prepare.sh");
 /// libvirtd's socket inside.
@@ -85,8 +87,8 @@ pub struct LibvirtdSpec {
     pub name: String,
     /// Its network: bridges `br0`, ….
     pub switch: SwitchSpec,
-    /// Hook scripts that exist before the daemon's first start: file name in `/etc/libvirt/hooks` and text. The daemon
-    /// looks for the directory and for scripts when a hook is due, so more can be added later.
+    /// Hook scripts: file name in `/etc/libvirt/hooks` and text. The daemon looks for them when it starts and never
+    /// again: one that is added later is not called before a restart, unless there was one of that kind already.
     pub hooks: Vec<(String, String)>,
 }
 
