@@ -134,14 +134,16 @@ impl HostState {
 
     /// Takes what a source says. A resync leaves VMs alone of which something was said after
     /// `asked`, the moment at which the source was asked.
-    pub fn change(&mut self, source: &str, change: ClaimChange, asked: u64) {
+    ///
+    /// Gives back what was said of the VM before, where the change is about one.
+    pub fn change(&mut self, source: &str, change: ClaimChange, asked: u64) -> Option<Vec<Claim>> {
         let source = source.to_owned();
         self.sequence = self.sequence.saturating_add(1);
         match change {
             ClaimChange::Replace { vm, claims } => {
-                self.insert(Vm { source, id: vm }, claims);
+                return self.insert(Vm { source, id: vm }, claims);
             }
-            ClaimChange::Remove { vm } => self.remove(&Vm { source, id: vm }),
+            ClaimChange::Remove { vm } => return self.remove(&Vm { source, id: vm }),
             ClaimChange::ReplaceAll { claims } => {
                 let mut by_vm: BTreeMap<Vm, Vec<Claim>> = BTreeMap::new();
                 for claim in claims {
@@ -167,9 +169,10 @@ impl HostState {
             }
             ClaimChange::Nothing => {}
         }
+        None
     }
 
-    fn insert(&mut self, vm: Vm, claims: Vec<Claim>) {
+    fn insert(&mut self, vm: Vm, claims: Vec<Claim>) -> Option<Vec<Claim>> {
         if let Some(before) = self.claims.get(&vm) {
             for claim in &before.claims {
                 if !claims.iter().any(|it| it.port == claim.port) {
@@ -181,13 +184,16 @@ impl HostState {
             self.bindings.renew(&claim.port, claim.device.as_deref());
         }
         let since = self.sequence;
-        self.claims.insert(vm, Claimed { claims, since });
+        let before = self.claims.insert(vm, Claimed { claims, since });
+        before.map(|before| before.claims)
     }
 
-    fn remove(&mut self, vm: &Vm) {
-        for claim in self.claims.remove(vm).into_iter().flat_map(|it| it.claims) {
+    fn remove(&mut self, vm: &Vm) -> Option<Vec<Claim>> {
+        let before = self.claims.remove(vm)?.claims;
+        for claim in &before {
             self.bindings.forget(&claim.port);
         }
+        Some(before)
     }
 
     /// Takes what interfaces there are.
@@ -258,7 +264,16 @@ impl HostState {
         let claims = claims.map(|claim| {
             let mut claim = claim.clone();
             match self.bindings.device(&claim, &self.observed, &names) {
-                Ok(device) => claim.device = device,
+                Ok(device) => {
+                    if let (None, Some(gone)) = (&device, &claim.device) {
+                        let note = format!(
+                            "its interface {gone} is gone: {} has to speak of it again",
+                            claim.source
+                        );
+                        claim.notes.push(note);
+                    }
+                    claim.device = device;
+                }
                 Err(reason) => claim.refused = claim.refused.or(Some(reason)),
             }
             claim
@@ -278,6 +293,22 @@ impl HostState {
 
     pub fn observed(&self) -> &Observation {
         &self.observed
+    }
+
+    /// The bridges that the ports of a VM are said to be in.
+    pub fn bridges_of(&self, source: &str, vm: &str) -> Vec<Option<String>> {
+        let vm = Vm {
+            source: source.to_owned(),
+            id: vm.to_owned(),
+        };
+        let known = self.claims.get(&vm).into_iter().flat_map(|it| &it.claims);
+        let bridge = |claim: &Claim| {
+            let named = claim.network.as_ref();
+            let network = named.and_then(|name| self.catalog().networks.get(name));
+            let of_network = network.map(|network| network.bridge.clone());
+            of_network.or_else(|| claim.bridge.clone())
+        };
+        known.map(bridge).collect()
     }
 
     /// Names of the ports that are claimed for a VM, by the source's id of it.

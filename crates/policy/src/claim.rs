@@ -6,6 +6,7 @@ mod settle;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use frame::MacAddress;
 use ipnet::IpNet;
@@ -69,6 +70,19 @@ pub enum ProfileSource {
     NetworkDocument,
     /// The Host document.
     HostDefault,
+}
+
+impl fmt::Display for ProfileSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PortDocument => "Port document",
+            Self::Metadata => "metadata",
+            Self::Filter => "filter",
+            Self::SourceNetwork => "source's network",
+            Self::NetworkDocument => "Network document",
+            Self::HostDefault => "Host document",
+        })
+    }
 }
 
 /// What an event of a source means for its claims.
