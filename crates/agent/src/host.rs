@@ -212,9 +212,11 @@ impl HostState {
         Some(before)
     }
 
-    /// Takes what interfaces there are.
-    pub fn observe(&mut self, observed: Observation) {
+    /// Takes what is in bridges, and the indices of all interfaces that exist.
+    pub fn observe(&mut self, observed: Observation, existing: &BTreeSet<u32>) {
         self.observed = observed;
+        self.bindings.only(existing);
+        self.end_released();
     }
 
     /// An interface does not exist any more. Whatever gets its name inherits nothing.

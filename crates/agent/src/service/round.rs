@@ -229,8 +229,8 @@ impl<E: Enforcement> Agent<E> {
     }
 
     fn observe(&mut self) {
-        match inventory::observe() {
-            Ok(observed) => self.state.observe(observed),
+        match inventory::observe_all() {
+            Ok((observed, existing)) => self.state.observe(observed, &existing),
             Err(error) => error!("interfaces cannot be read, those before are assumed: {error}"),
         }
     }
