@@ -26,6 +26,8 @@ pub struct HostState {
     /// Counts changes of claims: what a resync did not see yet is not taken away by it.
     sequence: u64,
     bindings: Bindings,
+    /// VMs that were let go and have ended.
+    ended: Vec<(String, String)>,
     observed: Observation,
     incremental: Incremental,
     provenance: BTreeMap<String, Provenance>,
@@ -89,6 +91,7 @@ impl HostState {
             claims: BTreeMap::new(),
             sequence: 0,
             bindings: Bindings::default(),
+            ended: Vec::new(),
             observed: Observation::default(),
             incremental: Incremental::new(Catalog::default(), None, Observation::default()),
             provenance: BTreeMap::new(),
@@ -209,9 +212,11 @@ impl HostState {
         Some(before)
     }
 
-    /// Takes what interfaces there are.
-    pub fn observe(&mut self, observed: Observation) {
+    /// Takes what is in bridges, and the indices of all interfaces that exist.
+    pub fn observe(&mut self, observed: Observation, existing: &BTreeSet<u32>) {
         self.observed = observed;
+        self.bindings.only(existing);
+        self.end_released();
     }
 
     /// An interface does not exist any more. Whatever gets its name inherits nothing.
@@ -231,8 +236,19 @@ impl HostState {
                 here
             });
         }
-        self.claims
-            .retain(|_, it| !it.released || !it.claims.is_empty());
+        let ended = &mut self.ended;
+        self.claims.retain(|vm, it| {
+            let stays = !it.released || !it.claims.is_empty();
+            if !stays {
+                ended.push((vm.source.clone(), vm.id.clone()));
+            }
+            stays
+        });
+    }
+
+    /// VMs that were let go and have ended since the last call, by source and id.
+    pub fn take_ended(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.ended)
     }
 
     /// The program of everything that was said, fitted to the switch. Ports for which the switch

@@ -46,6 +46,9 @@ pub struct Claim {
     /// Profiles by where the source found them. [`ProfileSource`] orders them: the first that
     /// names any decides.
     pub profiles: BTreeMap<ProfileSource, Vec<String>>,
+    /// Filters of the source that the port asks for, for whoever makes profiles of them; the
+    /// profiles that come of them are named in `profiles`.
+    pub filters: Vec<FilterUse>,
     /// Documents that the source brings for this port (converted filters, security groups,
     /// networks): they hold for its claims, and never replace what people declared.
     pub documents: Vec<Document>,
@@ -53,6 +56,14 @@ pub struct Claim {
     pub refused: Option<String>,
     /// What was respected in part, or not, for status to show.
     pub notes: Vec<String>,
+}
+
+/// A filter of the source by name, and its parameters as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilterUse {
+    pub name: String,
+    /// Values in their order.
+    pub parameters: BTreeMap<String, Vec<String>>,
 }
 
 /// Where a port's profiles come from, the strongest first.

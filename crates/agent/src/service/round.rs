@@ -51,6 +51,7 @@ struct Word {
     source: String,
     vm: String,
     output: String,
+    notes: Vec<String>,
     /// What was said of it before.
     before: Option<Vec<Claim>>,
     /// What is to be remembered if it takes effect.
@@ -135,9 +136,12 @@ impl<E: Enforcement> Agent<E> {
             source,
             change,
             output,
+            notes,
         } = systems::interpret(request)?;
         let vm = match &change {
-            ClaimChange::Replace { vm, .. } | ClaimChange::Remove { vm } => vm.clone(),
+            ClaimChange::Replace { vm, .. }
+            | ClaimChange::Remove { vm }
+            | ClaimChange::Release { vm } => vm.clone(),
             ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => String::new(),
         };
         debug!(source, vm, "speaks");
@@ -148,12 +152,12 @@ impl<E: Enforcement> Agent<E> {
                 request: request.clone(),
             }),
             ClaimChange::Remove { .. } => {
-                if let Err(error) = self.store.forget_said(&source, &vm) {
-                    error!(source, vm, "cannot be forgotten: {error}");
-                }
+                self.forget_said(&source, &vm);
                 None
             }
-            ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => None,
+            ClaimChange::Release { .. } | ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => {
+                None
+            }
         };
         let before = self.state.change(&source, change, u64::MAX);
         self.sequence.store(self.state.now(), Ordering::SeqCst);
@@ -161,9 +165,16 @@ impl<E: Enforcement> Agent<E> {
             source,
             vm,
             output,
+            notes,
             before,
             said,
         })))
+    }
+
+    fn forget_said(&self, source: &str, vm: &str) {
+        if let Err(error) = self.store.forget_said(source, vm) {
+            error!(source, vm, "cannot be forgotten: {error}");
+        }
     }
 
     pub(super) fn carry_out(&mut self, mut round: Round) {
@@ -218,8 +229,8 @@ impl<E: Enforcement> Agent<E> {
     }
 
     fn observe(&mut self) {
-        match inventory::observe() {
-            Ok(observed) => self.state.observe(observed),
+        match inventory::observe_all() {
+            Ok((observed, existing)) => self.state.observe(observed, &existing),
             Err(error) => error!("interfaces cannot be read, those before are assumed: {error}"),
         }
     }
@@ -227,6 +238,9 @@ impl<E: Enforcement> Agent<E> {
     /// Brings the switch to what should be in force now.
     pub(super) fn look(&mut self) {
         self.observe();
+        for (source, vm) in self.state.take_ended() {
+            self.forget_said(&source, &vm);
+        }
         self.metrics.looks.inc();
         let desired = match self.state.desire(&self.capabilities) {
             Ok(desired) => desired,
@@ -330,6 +344,7 @@ impl<E: Enforcement> Agent<E> {
                     source,
                     vm,
                     output,
+                    mut notes,
                     said,
                     before: _,
                 } = *word;
@@ -345,12 +360,6 @@ impl<E: Enforcement> Agent<E> {
                         vm, "cannot be remembered beyond this process: {error}"
                     );
                 }
-                let ports = self.state.ports_of(&source, &vm);
-                let provenance = self.state.provenance();
-                let notes = ports.iter().filter_map(|port| provenance.get(port));
-                let mut notes: Vec<String> = notes
-                    .flat_map(|provenance| provenance.notes.clone())
-                    .collect();
                 if let Some((port, reason)) = self.refusal(&source, &vm) {
                     notes.push(format!("port {port} is in quarantine: {reason}"));
                 }
