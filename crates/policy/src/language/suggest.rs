@@ -19,7 +19,7 @@ const SYNONYMS: &[(&str, &str)] = &[
 ];
 
 /// The closest of `candidates`, if it is close enough to be a slip of the fingers.
-pub(super) fn closest<'a>(
+pub fn closest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
