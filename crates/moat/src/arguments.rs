@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Color;
 use crate::{
-    change, check, confirm, doctor, drift, guard, guardian, lab, reference, stats, status, trace,
+    change, check, confirm, doctor, drift, guard, guardian, import, lab, reference, stats, status, trace,
     watch,
 };
 
@@ -209,6 +209,16 @@ Hosts and machines are network namespaces. Nothing else is touched, and nothing 
 Exit codes: 0 everything measured is as the documents mean it, 1 something is not, 2 the documents are
 wrong, 3 the system refused.")]
     Lab(lab::LabArguments),
+
+    /// Turn other people's formats into documents
+    #[command(after_help = "\
+Examples:
+  moat import nwfilter libvirt                    libvirt's network filters, as profiles
+  moat import nwfilter my-filters/ --json
+
+Exit codes: 0 all is converted, 1 some of it cannot be expressed, 2 the input or the command line is wrong,
+3 the system refused.")]
+    Import(import::ImportArguments),
 
     /// List the services that rules can name
     #[command(after_help = "\

@@ -13,6 +13,7 @@ mod fault;
 mod guard;
 mod guardian;
 mod imagined;
+mod import;
 mod lab;
 mod live;
 mod output;
@@ -65,6 +66,7 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Stats(arguments) => stats::stats(arguments, as_json),
         Command::Doctor(arguments) => doctor::doctor(arguments, as_json),
         Command::Remove(arguments) => change::remove(arguments, as_json),
+        Command::Import(arguments) => import::import(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
         Command::Schema(arguments) => reference::schema(arguments),
         Command::Rule(arguments) => reference::rule(arguments, as_json),

@@ -99,6 +99,21 @@ impl Diagnostics {
         findings.into_diagnostics(std::slice::from_ref(source))
     }
 
+    /// With the findings of another text behind these.
+    pub fn and(mut self, other: Self) -> Self {
+        let before = self.sources.len();
+        self.list.extend(other.list.into_iter().map(|mut found| {
+            found.span.source_index = found.span.source_index.saturating_add(before);
+            for related in &mut found.related {
+                related.span.source_index = related.span.source_index.saturating_add(before);
+            }
+            found
+        }));
+        self.omitted = self.omitted.saturating_add(other.omitted);
+        self.sources.extend(other.sources);
+        self
+    }
+
     /// For programs: a list of objects with `severity`, `message`, `source`, `line`, `column`,
     /// `bytes`, `label`, `related`, `expected` and `hint`.
     pub fn to_json(&self) -> Value {
