@@ -26,6 +26,8 @@ pub struct HostState {
     /// Counts changes of claims: what a resync did not see yet is not taken away by it.
     sequence: u64,
     bindings: Bindings,
+    /// VMs that were let go and have ended.
+    ended: Vec<(String, String)>,
     observed: Observation,
     incremental: Incremental,
     provenance: BTreeMap<String, Provenance>,
@@ -44,6 +46,8 @@ struct Vm {
 struct Claimed {
     claims: Vec<Claim>,
     since: u64,
+    /// The source let the VM go: each claim ends with its interface.
+    released: bool,
 }
 
 /// What to bring into the switch.
@@ -87,6 +91,7 @@ impl HostState {
             claims: BTreeMap::new(),
             sequence: 0,
             bindings: Bindings::default(),
+            ended: Vec::new(),
             observed: Observation::default(),
             incremental: Incremental::new(Catalog::default(), None, Observation::default()),
             provenance: BTreeMap::new(),
@@ -144,6 +149,12 @@ impl HostState {
                 return self.insert(Vm { source, id: vm }, claims);
             }
             ClaimChange::Remove { vm } => return self.remove(&Vm { source, id: vm }),
+            ClaimChange::Release { vm } => {
+                if let Some(claimed) = self.claims.get_mut(&Vm { source, id: vm }) {
+                    claimed.released = true;
+                }
+                self.end_released();
+            }
             ClaimChange::ReplaceAll { claims } => {
                 let mut by_vm: BTreeMap<Vm, Vec<Claim>> = BTreeMap::new();
                 for claim in claims {
@@ -184,7 +195,12 @@ impl HostState {
             self.bindings.renew(&claim.port, claim.device.as_deref());
         }
         let since = self.sequence;
-        let before = self.claims.insert(vm, Claimed { claims, since });
+        let claimed = Claimed {
+            claims,
+            since,
+            released: false,
+        };
+        let before = self.claims.insert(vm, claimed);
         before.map(|before| before.claims)
     }
 
@@ -204,6 +220,33 @@ impl HostState {
     /// An interface does not exist any more. Whatever gets its name inherits nothing.
     pub fn interface_gone(&mut self, ifindex: u32) {
         self.bindings.gone(ifindex);
+        self.end_released();
+    }
+
+    /// Ends claims that a source let go and that have no interface any more.
+    fn end_released(&mut self) {
+        for claimed in self.claims.values_mut().filter(|it| it.released) {
+            claimed.claims.retain(|claim| {
+                let here = self.bindings.follows(claim, &self.observed);
+                if !here {
+                    self.bindings.forget(&claim.port);
+                }
+                here
+            });
+        }
+        let ended = &mut self.ended;
+        self.claims.retain(|vm, it| {
+            let stays = !it.released || !it.claims.is_empty();
+            if !stays {
+                ended.push((vm.source.clone(), vm.id.clone()));
+            }
+            stays
+        });
+    }
+
+    /// VMs that were let go and have ended since the last call, by source and id.
+    pub fn take_ended(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.ended)
     }
 
     /// The program of everything that was said, fitted to the switch. Ports for which the switch

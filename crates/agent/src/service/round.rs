@@ -40,18 +40,22 @@ struct Waiting {
 
 enum Want {
     /// Word of a VM was taken.
-    Ports {
-        source: String,
-        vm: String,
-        output: String,
-        /// What was said of it before.
-        before: Option<Vec<Claim>>,
-        /// What is to be remembered if it takes effect.
-        said: Option<Said>,
-    },
+    Ports(Box<Word>),
     Documents,
     Status,
     Metrics,
+}
+
+/// Word of a VM, as it was taken.
+struct Word {
+    source: String,
+    vm: String,
+    output: String,
+    notes: Vec<String>,
+    /// What was said of it before.
+    before: Option<Vec<Claim>>,
+    /// What is to be remembered if it takes effect.
+    said: Option<Said>,
 }
 
 impl<E: Enforcement> Agent<E> {
@@ -132,9 +136,12 @@ impl<E: Enforcement> Agent<E> {
             source,
             change,
             output,
+            notes,
         } = systems::interpret(request)?;
         let vm = match &change {
-            ClaimChange::Replace { vm, .. } | ClaimChange::Remove { vm } => vm.clone(),
+            ClaimChange::Replace { vm, .. }
+            | ClaimChange::Remove { vm }
+            | ClaimChange::Release { vm } => vm.clone(),
             ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => String::new(),
         };
         debug!(source, vm, "speaks");
@@ -145,22 +152,29 @@ impl<E: Enforcement> Agent<E> {
                 request: request.clone(),
             }),
             ClaimChange::Remove { .. } => {
-                if let Err(error) = self.store.forget_said(&source, &vm) {
-                    error!(source, vm, "cannot be forgotten: {error}");
-                }
+                self.forget_said(&source, &vm);
                 None
             }
-            ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => None,
+            ClaimChange::Release { .. } | ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => {
+                None
+            }
         };
         let before = self.state.change(&source, change, u64::MAX);
         self.sequence.store(self.state.now(), Ordering::SeqCst);
-        Ok(Want::Ports {
+        Ok(Want::Ports(Box::new(Word {
             source,
             vm,
             output,
+            notes,
             before,
             said,
-        })
+        })))
+    }
+
+    fn forget_said(&self, source: &str, vm: &str) {
+        if let Err(error) = self.store.forget_said(source, vm) {
+            error!(source, vm, "cannot be forgotten: {error}");
+        }
     }
 
     pub(super) fn carry_out(&mut self, mut round: Round) {
@@ -224,6 +238,9 @@ impl<E: Enforcement> Agent<E> {
     /// Brings the switch to what should be in force now.
     pub(super) fn look(&mut self) {
         self.observe();
+        for (source, vm) in self.state.take_ended() {
+            self.forget_said(&source, &vm);
+        }
         self.metrics.looks.inc();
         let desired = match self.state.desire(&self.capabilities) {
             Ok(desired) => desired,
@@ -289,13 +306,13 @@ impl<E: Enforcement> Agent<E> {
         let mut any = false;
         let mut left = Vec::with_capacity(waiting.len());
         for mut one in waiting.drain(..) {
-            let Want::Ports {
-                source, vm, before, ..
-            } = &mut one.want
-            else {
+            let Want::Ports(word) = &mut one.want else {
                 left.push(one);
                 continue;
             };
+            let Word {
+                source, vm, before, ..
+            } = word.as_mut();
             let Some((port, reason)) = self.refusal(source, vm) else {
                 left.push(one);
                 continue;
@@ -322,13 +339,15 @@ impl<E: Enforcement> Agent<E> {
 
     fn reply(&mut self, want: Want) -> Reply {
         match want {
-            Want::Ports {
-                source,
-                vm,
-                output,
-                said,
-                before: _,
-            } => {
+            Want::Ports(word) => {
+                let Word {
+                    source,
+                    vm,
+                    output,
+                    mut notes,
+                    said,
+                    before: _,
+                } = *word;
                 if let Some(problem) = &self.switch_problem {
                     return Reply::Refused {
                         message: format!("its ports cannot be enforced: {problem}"),
@@ -341,12 +360,6 @@ impl<E: Enforcement> Agent<E> {
                         vm, "cannot be remembered beyond this process: {error}"
                     );
                 }
-                let ports = self.state.ports_of(&source, &vm);
-                let provenance = self.state.provenance();
-                let notes = ports.iter().filter_map(|port| provenance.get(port));
-                let mut notes: Vec<String> = notes
-                    .flat_map(|provenance| provenance.notes.clone())
-                    .collect();
                 if let Some((port, reason)) = self.refusal(&source, &vm) {
                     notes.push(format!("port {port} is in quarantine: {reason}"));
                 }
