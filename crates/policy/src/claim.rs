@@ -6,6 +6,7 @@ mod settle;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use frame::MacAddress;
 use ipnet::IpNet;
@@ -82,6 +83,19 @@ pub enum ProfileSource {
     HostDefault,
 }
 
+impl fmt::Display for ProfileSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PortDocument => "Port document",
+            Self::Metadata => "metadata",
+            Self::Filter => "filter",
+            Self::SourceNetwork => "source's network",
+            Self::NetworkDocument => "Network document",
+            Self::HostDefault => "Host document",
+        })
+    }
+}
+
 /// What an event of a source means for its claims.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClaimChange {
@@ -89,6 +103,9 @@ pub enum ClaimChange {
     Replace { vm: String, claims: Vec<Claim> },
     /// The VM has no port on this host any more.
     Remove { vm: String },
+    /// The VM leaves this host, or is about to: its claims end with their interfaces, at once where
+    /// there is none. So a source that says so too early, or wrongly, opens and cuts nothing.
+    Release { vm: String },
     /// These are all ports of all VMs of the source: a full resync.
     ReplaceAll { claims: Vec<Claim> },
     /// Nothing that concerns ports.

@@ -1,7 +1,7 @@
 //! Which interface a claimed port is. Names are reused, interface indices are not: a claim is bound
 //! to the interface that bore the name when it was first seen, and to no other after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy::claim::Claim;
 use policy::observation::Observation;
@@ -35,9 +35,32 @@ impl Bindings {
         }
     }
 
+    /// Interfaces other than these do not exist any more.
+    pub(super) fn only(&mut self, existing: &BTreeSet<u32>) {
+        let gone = self
+            .interfaces
+            .keys()
+            .filter(|index| !existing.contains(index));
+        for ifindex in gone.copied().collect::<Vec<u32>>() {
+            self.gone(ifindex);
+        }
+    }
+
     pub(super) fn gone(&mut self, ifindex: u32) {
         if let Some(port) = self.interfaces.remove(&ifindex) {
             self.ports.insert(port, Binding::Gone);
+        }
+    }
+
+    /// Whether the claim has an interface, or would have one the next time somebody looks.
+    pub(super) fn follows(&self, claim: &Claim, observed: &Observation) -> bool {
+        match self.ports.get(&claim.port) {
+            Some(Binding::To(_)) => true,
+            Some(Binding::Gone) => false,
+            None => {
+                let device = claim.device.as_ref();
+                device.is_some_and(|device| observed.interfaces.contains_key(device))
+            }
         }
     }
 
