@@ -25,7 +25,7 @@ use std::time::Duration;
 pub use domain::{Domain, Filter, GuestImage, Interface, Source, mac_text};
 pub use migration::{MIGRATION_DEVICE, Migration, connect};
 pub use process::InsideProcess;
-pub use recorder::{HookCall, Recorder};
+pub use recorder::{HookCall, HostDevice, Recorder};
 
 const PREPARE: &str = include_str!("libvirtd/prepare.sh");
 /// libvirtd's socket inside.
@@ -322,8 +322,14 @@ impl Libvirtd {
 
     /// Starts the daemon; when it returns, the daemon answers.
     pub fn start_daemon(&self) -> Result<(), LibvirtdError> {
-        // It goes to the background when its sockets listen.
-        self.run(DAEMON, &["--daemon"])?;
+        // It goes to the background when its sockets listen. Hooks inherit its environment, and the test's own is not
+        // what a service manager gives.
+        let mut command = self.command(DAEMON);
+        command.arg("--daemon").env_clear().env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        );
+        succeeded(output(command, DAEMON)?, || DAEMON.to_owned())?;
         // An answer means that its drivers are ready, running guests found again included.
         self.ask(&["version"]).map(drop)
     }
