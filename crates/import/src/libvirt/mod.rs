@@ -7,6 +7,7 @@
 //! ask libvirt. [`claims`] is the mapping alone.
 
 mod claims;
+mod follow;
 
 mod hook;
 mod interface;
@@ -16,5 +17,6 @@ mod names;
 mod tests;
 
 pub use claims::{Moment, Networks, SOURCE, claims};
-pub use hook::{HookError, Libvirt, Resync};
+pub use follow::{Follow, follow};
+pub use hook::{Asked, HookError, Libvirt};
 pub use names::{filter_profile, port_names};

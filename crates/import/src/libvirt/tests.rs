@@ -7,6 +7,7 @@ use policy::rule::FieldValue;
 
 use super::*;
 
+mod events;
 mod hooks;
 
 /// What the real libvirt 9.0 gave.
