@@ -2,8 +2,8 @@
 
 use std::sync::mpsc::Sender;
 
-use import::libvirt::Resync;
-use libvirt::Uuid;
+use import::libvirt::Asked;
+use libvirt::DomainRef;
 use libvirt::xml::{Domain, Network};
 
 use crate::protocol::{Reply, Request};
@@ -38,18 +38,24 @@ pub enum Event {
 /// What libvirt tells by its socket.
 #[derive(Debug)]
 pub enum Told {
-    /// A domain as it is now.
-    Domain(Box<Domain>),
-    /// The domain does not run here any more.
-    Released(Uuid),
+    /// It is about to be asked for something.
+    Ask(Sender<Asked>),
+    /// A domain as it is now. The answer is whether it was taken: it is not where a hook or an event
+    /// came since it was asked, which may be newer.
+    Domain {
+        asked: Asked,
+        domain: Box<Domain>,
+        taken: Sender<bool>,
+    },
+    /// This life of the domain is over, or goes on elsewhere.
+    Ended(DomainRef),
+    /// libvirt knows no such domain.
+    Unknown(DomainRef),
     /// A network as it is now.
     Network(Box<Network>),
-    /// Everything is about to be asked.
-    Begins(Sender<Resync>),
-    /// Everything that was asked for; the answer is whether it was taken. It is not where a hook or
-    /// an event came meanwhile, which may be newer.
+    /// All networks and all domains that run; the answer as with a domain.
     Everything {
-        begun: Resync,
+        asked: Asked,
         networks: Vec<Network>,
         domains: Vec<Domain>,
         taken: Sender<bool>,

@@ -175,7 +175,10 @@ impl<E: Enforcement> Agent<E> {
                         self.state.change(&interpreted.source, change);
                     }
                 }
-                Err(error) => warn!(vm = one.vm, "what was said before is not understood: {error}"),
+                Err(error) => warn!(
+                    vm = one.vm,
+                    "what was said before is not understood: {error}"
+                ),
             }
         }
     }

@@ -86,21 +86,30 @@ impl Systems {
     /// Reads what libvirt tells by its socket.
     pub(crate) fn told(&mut self, told: Told, declared: &Catalog) -> Vec<ClaimChange> {
         let mut changes = match told {
-            Told::Domain(domain) => vec![self.libvirt.domain(*domain)],
-            Told::Released(uuid) => vec![self.libvirt.release(uuid)],
-            Told::Network(network) => self.libvirt.network(*network),
-            Told::Begins(answer) => {
-                // Whoever does not wait for it begins anew.
-                let _ = answer.send(self.libvirt.begin_resync());
+            Told::Ask(answer) => {
+                // Whoever does not wait for it asks again.
+                let _ = answer.send(self.libvirt.ask());
                 Vec::new()
             }
+            Told::Domain {
+                asked,
+                domain,
+                taken,
+            } => {
+                let change = self.libvirt.domain(asked, *domain);
+                let _ = taken.send(change.is_some());
+                change.into_iter().collect()
+            }
+            Told::Ended(domain) => vec![self.libvirt.ended(&domain)],
+            Told::Unknown(domain) => vec![self.libvirt.release(domain.uuid)],
+            Told::Network(network) => self.libvirt.network(*network),
             Told::Everything {
-                begun,
+                asked,
                 networks,
                 domains,
                 taken,
             } => {
-                let change = self.libvirt.finish_resync(begun, networks, domains);
+                let change = self.libvirt.resync(asked, networks, domains);
                 let _ = taken.send(change.is_some());
                 debug!(taken = change.is_some(), "libvirt has told everything");
                 change.into_iter().collect()

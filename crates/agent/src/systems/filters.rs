@@ -42,7 +42,9 @@ impl FilterFolder {
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,
             Err(error) => {
-                known.problems.push(format!("{}: {error}", self.0.display()));
+                known
+                    .problems
+                    .push(format!("{}: {error}", self.0.display()));
                 return known;
             }
         };
@@ -56,9 +58,7 @@ impl FilterFolder {
                     Ok(filter) => {
                         known.filters.insert(filter);
                     }
-                    Err(errors) => known
-                        .problems
-                        .extend(errors.iter().map(ToString::to_string)),
+                    Err(errors) => known.problems.push(errors.to_string()),
                 },
                 Err(error) => known.problems.push(format!("{name}: {error}")),
             }
@@ -94,7 +94,11 @@ fn provide(claim: &mut Claim, known: &Known, declared: &Catalog) -> Result<(), S
         let converted = convert(&known.filters, &used.name, Some(&used.parameters));
         let converted = converted.map_err(|refusals| {
             let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-            format!("filter {} cannot be expressed: {}", used.name, reasons.join("; "))
+            format!(
+                "filter {} cannot be expressed: {}",
+                used.name,
+                reasons.join("; ")
+            )
         })?;
         claim.documents.extend(converted.documents);
         let notes = converted.notes.iter().map(ToString::to_string);
