@@ -2,7 +2,9 @@
 
 use std::sync::mpsc::Sender;
 
-use policy::claim::ClaimChange;
+use import::libvirt::Resync;
+use libvirt::Uuid;
+use libvirt::xml::{Domain, Network};
 
 use crate::protocol::{Reply, Request};
 
@@ -22,13 +24,8 @@ pub enum Event {
     LinkGone { ifindex: u32 },
     /// Somebody changed what is ours in the switch, as far as it is known who.
     Switch { by: Option<String> },
-    /// A source speaks by itself, of what it was at the moment `asked`
-    /// ([`Handle::now`](crate::Handle::now)).
-    Source {
-        name: &'static str,
-        change: ClaimChange,
-        asked: u64,
-    },
+    /// libvirt tells by its socket.
+    Libvirt(Told),
     /// A source cannot be heard any more, or again. Its claims stay.
     SourceState {
         name: &'static str,
@@ -36,4 +33,25 @@ pub enum Event {
     },
     /// The process is asked to end; nothing is changed by that.
     Stop,
+}
+
+/// What libvirt tells by its socket.
+#[derive(Debug)]
+pub enum Told {
+    /// A domain as it is now.
+    Domain(Box<Domain>),
+    /// The domain does not run here any more.
+    Released(Uuid),
+    /// A network as it is now.
+    Network(Box<Network>),
+    /// Everything is about to be asked.
+    Begins(Sender<Resync>),
+    /// Everything that was asked for; the answer is whether it was taken. It is not where a hook or
+    /// an event came meanwhile, which may be newer.
+    Everything {
+        begun: Resync,
+        networks: Vec<Network>,
+        domains: Vec<Domain>,
+        taken: Sender<bool>,
+    },
 }

@@ -11,7 +11,7 @@ mod standing;
 mod store;
 mod systems;
 
-pub use event::Event;
+pub use event::{Event, Told};
 pub use host::{DesireError, Desired, HostState, RejectedDocuments};
 pub use listener::{Access, listen};
 pub use service::{Agent, Handle, ReadDocuments, Settings, StartError};

@@ -1,6 +1,7 @@
 //! `moat setup`: files that other systems call moat through. Knows how to show, write and take back a
 //! plan of files without touching anybody else's; which files is left to a module for each system.
 
+mod libvirt;
 mod opennebula;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,19 @@ pub(crate) struct SetupArguments {
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum System {
+    /// Install hooks for libvirt, on each of its hosts
+    #[command(after_help = "\
+Examples:
+  sudo moat setup libvirt --dry-run
+  sudo moat setup libvirt
+  sudo moat setup libvirt --absent pass     VMs start without the agent, their ports in quarantine
+  sudo moat setup libvirt --undo
+
+Hooks that are there already stay and are called as well.
+
+Exit codes: 0 done, 1 somebody else's file is in the way, 2 the command line is wrong, 3 the system
+refused.")]
+    Libvirt(libvirt::LibvirtArguments),
     /// Install a network driver for OpenNebula, on its front-end
     #[command(after_help = "\
 Examples:
@@ -56,6 +70,7 @@ pub(crate) struct Doing {
 /// Where somebody else's file is in the way, or the system refuses.
 pub(crate) fn setup(arguments: &SetupArguments, as_json: bool) -> Result<Outcome, Failure> {
     match &arguments.system {
+        System::Libvirt(arguments) => libvirt::setup(arguments, as_json),
         System::Opennebula(arguments) => opennebula::setup(arguments, as_json),
     }
 }
