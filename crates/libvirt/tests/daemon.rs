@@ -285,7 +285,7 @@ fn filters_and_their_bindings_are_read_made_and_ended() {
     let listed = connection
         .call(&call::ListFilterBindings)
         .expect("bindings");
-    assert_eq!(listed, [binding.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&binding));
     let found = connection
         .call(&call::LookupFilterBinding {
             device: "wire0".to_owned(),
