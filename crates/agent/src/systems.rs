@@ -16,9 +16,6 @@ pub(crate) struct Interpreted {
     pub notes: Vec<String>,
 }
 
-/// Systems whose hooks are understood.
-const SYSTEMS: &[&str] = &["opennebula"];
-
 /// Reads what a system says.
 ///
 /// # Errors
@@ -63,11 +60,10 @@ fn command(change: ClaimChange) -> Interpreted {
 }
 
 fn hook(system: &str, call: Call<'_>) -> Result<Answer, String> {
-    match system {
-        "opennebula" => import::opennebula::hook(call).map_err(|error| error.to_string()),
-        _ => Err(format!(
+    import::hook::call(system, call).unwrap_or_else(|| {
+        Err(format!(
             "moat knows no system `{system}`; it knows {}",
-            SYSTEMS.join(", ")
-        )),
-    }
+            import::hook::SYSTEMS.join(", ")
+        ))
+    })
 }
