@@ -307,11 +307,6 @@ impl HostState {
         claims.collect()
     }
 
-    /// The documents that people wrote.
-    pub fn declared(&self) -> &Catalog {
-        &self.declared
-    }
-
     /// Where the ports of the last [`Self::desire`] come from.
     pub fn provenance(&self) -> &BTreeMap<String, Provenance> {
         &self.provenance

@@ -169,7 +169,7 @@ impl<E: Enforcement> Agent<E> {
             error!(path = %path.display(), "not readable, so its ports are not claimed: {error}");
         }
         for one in said {
-            match self.systems.interpret(&one.request, self.state.declared()) {
+            match self.systems.interpret(&one.request) {
                 Ok(interpreted) => {
                     for change in interpreted.changes {
                         self.state.change(&interpreted.source, change);

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use import::hook::{Answer, Call};
 use import::libvirt::Libvirt;
-use policy::Catalog;
 use policy::claim::{Claim, ClaimChange};
 use tracing::debug;
 
@@ -29,9 +28,6 @@ pub(crate) struct Interpreted {
     pub about: Option<String>,
 }
 
-/// Systems whose hooks are understood.
-const SYSTEMS: &[&str] = &["libvirt", "opennebula", "proxmox", "qemu", "xen"];
-
 /// All importers of one agent.
 #[derive(Debug)]
 pub(crate) struct Systems {
@@ -51,11 +47,7 @@ impl Systems {
     ///
     /// # Errors
     /// A sentence for the user of that system.
-    pub(crate) fn interpret(
-        &mut self,
-        request: &Request,
-        declared: &Catalog,
-    ) -> Result<Interpreted, String> {
+    pub(crate) fn interpret(&mut self, request: &Request) -> Result<Interpreted, String> {
         let mut interpreted = match request {
             Request::Claim { port } => command(ClaimChange::Replace {
                 vm: port.name.clone(),
@@ -78,13 +70,13 @@ impl Systems {
             _ => return Err("this is no word about a port".to_owned()),
         };
         for change in &mut interpreted.changes {
-            self.filters.provide(change, declared);
+            self.filters.provide(claims_of(change));
         }
         Ok(interpreted)
     }
 
     /// Reads what libvirt tells by its socket.
-    pub(crate) fn told(&mut self, told: Told, declared: &Catalog) -> Vec<ClaimChange> {
+    pub(crate) fn told(&mut self, told: Told) -> Vec<ClaimChange> {
         let mut changes = match told {
             Told::Ask(answer) => {
                 // Whoever does not wait for it asks again.
@@ -116,30 +108,27 @@ impl Systems {
             }
         };
         for change in &mut changes {
-            self.filters.provide(change, declared);
+            self.filters.provide(claims_of(change));
         }
         changes
     }
 
     fn hook(&mut self, system: &str, call: Call<'_>) -> Result<Interpreted, String> {
-        let answer = match system {
-            "libvirt" => return self.libvirt_hook(call),
-            "opennebula" => import::opennebula::hook(call).map_err(|error| error.to_string())?,
-            "proxmox" => import::proxmox::hook(call).map_err(|error| error.to_string())?,
-            "qemu" => import::qemu::hook(call).map_err(|error| error.to_string())?,
-            "xen" => import::xen::hook(call).map_err(|error| error.to_string())?,
-            _ => {
-                return Err(format!(
-                    "moat knows no system `{system}`; it knows {}",
-                    SYSTEMS.join(", ")
-                ));
-            }
+        if system == import::libvirt::SOURCE {
+            return self.libvirt_hook(call);
+        }
+        let Some(answer) = import::hook::call(system, call) else {
+            return Err(format!(
+                "moat knows no system `{system}`; it knows {}, {}",
+                import::libvirt::SOURCE,
+                import::hook::SYSTEMS.join(", ")
+            ));
         };
         let Answer {
             change,
             output,
             notes,
-        } = answer;
+        } = answer?;
         Ok(Interpreted {
             source: system.to_owned(),
             changes: vec![change],

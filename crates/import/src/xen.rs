@@ -139,7 +139,7 @@ fn claim(interface: &str, call: &Call<'_>) -> Result<Claim, XenError> {
         port: port(&vm, &device.to_string(), interface),
         source: "xen".to_owned(),
         vm: Some(vm),
-        uuid: get("uuid").map(str::to_owned),
+        uuid: get("uuid").map(|path| path.trim_start_matches("/vm/").to_owned()),
         device: Some(interface.to_owned()),
         mac,
         bridge: Some(bridge.to_owned()),

@@ -73,7 +73,7 @@ impl<E: Enforcement> Agent<E> {
                 round.look = true;
             }
             Event::Libvirt(told) => {
-                for change in self.systems.told(told, self.state.declared()) {
+                for change in self.systems.told(told) {
                     round.look = true;
                     self.state.change(import::libvirt::SOURCE, change);
                 }
@@ -127,7 +127,7 @@ impl<E: Enforcement> Agent<E> {
     /// Takes word of VMs.
     fn word(&mut self, request: &Request) -> Result<Want, String> {
         self.metrics.words.inc();
-        let interpreted = self.systems.interpret(request, self.state.declared())?;
+        let interpreted = self.systems.interpret(request)?;
         let Interpreted {
             source,
             changes,

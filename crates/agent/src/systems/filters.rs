@@ -1,14 +1,12 @@
 //! libvirt's network filters, for domains that refer to them. Knows where libvirt keeps them; what
-//! they mean is left to `import::nwfilter`.
+//! they mean, and when they decide, is left to `import`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use import::nwfilter::{Filters, convert, parse};
-use policy::Catalog;
-use policy::claim::{Claim, ClaimChange, ProfileSource};
-
-use super::claims_of;
+use import::libvirt::bring_filters;
+use import::nwfilter::{Filters, parse};
+use policy::claim::Claim;
 
 /// libvirt's folder of filters, a file each. Read when a domain refers to one, so that a filter is
 /// what it is when the domain starts.
@@ -20,32 +18,31 @@ impl FilterFolder {
         Self(folder.to_owned())
     }
 
-    /// Gives claims the profiles of the filters that they use, unless somebody declared profiles of
-    /// these names. Where a filter cannot be had or expressed, the claim is refused: a port without
-    /// its filter would be open.
-    pub(super) fn provide(&self, change: &mut ClaimChange, declared: &Catalog) {
-        let using = claims_of(change)
-            .iter_mut()
-            .filter(|claim| !claim.filters.is_empty());
-        let mut filters = None;
-        for claim in using {
-            let filters = filters.get_or_insert_with(|| self.read());
-            if let Err(reason) = provide(claim, filters, declared) {
-                claim.refused.get_or_insert(reason);
+    /// Gives claims the profiles of the filters that they use. Where a filter cannot be had or
+    /// expressed, the claim is refused: a port without its filter would be open.
+    pub(super) fn provide(&self, claims: &mut [Claim]) {
+        if claims.iter().all(|claim| claim.filters.is_empty()) {
+            return;
+        }
+        let (filters, problems) = self.read();
+        bring_filters(claims, &filters);
+        let refused = claims.iter_mut().filter(|claim| !claim.filters.is_empty());
+        for reason in refused.filter_map(|claim| claim.refused.as_mut()) {
+            for problem in &problems {
+                reason.push_str(&format!("; {problem}"));
             }
         }
     }
 
-    /// Files that cannot be read are told by whoever refers to them.
-    fn read(&self) -> Known {
-        let mut known = Known::default();
+    /// Filters, and why others cannot be read.
+    fn read(&self) -> (Filters, Vec<String>) {
+        let mut filters = Filters::default();
+        let mut problems = Vec::new();
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,
             Err(error) => {
-                known
-                    .problems
-                    .push(format!("{}: {error}", self.0.display()));
-                return known;
+                problems.push(format!("{}: {error}", self.0.display()));
+                return (filters, problems);
             }
         };
         for path in entries.flatten().map(|entry| entry.path()) {
@@ -56,55 +53,13 @@ impl FilterFolder {
             match fs::read_to_string(&path) {
                 Ok(text) => match parse(&name, &text) {
                     Ok(filter) => {
-                        known.filters.insert(filter);
+                        filters.insert(filter);
                     }
-                    Err(errors) => known.problems.push(errors.to_string()),
+                    Err(errors) => problems.push(errors.to_string()),
                 },
-                Err(error) => known.problems.push(format!("{name}: {error}")),
+                Err(error) => problems.push(format!("{name}: {error}")),
             }
         }
-        known
+        (filters, problems)
     }
-}
-
-#[derive(Default)]
-struct Known {
-    filters: Filters,
-    problems: Vec<String>,
-}
-
-fn provide(claim: &mut Claim, known: &Known, declared: &Catalog) -> Result<(), String> {
-    let mut profiles = Vec::new();
-    for used in &claim.filters {
-        let own = format!("nwfilter/{}", used.name);
-        if declared.profiles.contains_key(&own) {
-            profiles.push(own);
-            continue;
-        }
-        if known.filters.get(&used.name).is_none() {
-            let problems = match known.problems.as_slice() {
-                [] => String::new(),
-                problems => format!(" ({})", problems.join("; ")),
-            };
-            return Err(format!(
-                "it uses the filter {}, which libvirt does not have, or moat cannot read{problems}",
-                used.name
-            ));
-        }
-        let converted = convert(&known.filters, &used.name, Some(&used.parameters));
-        let converted = converted.map_err(|refusals| {
-            let reasons: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-            format!(
-                "filter {} cannot be expressed: {}",
-                used.name,
-                reasons.join("; ")
-            )
-        })?;
-        claim.documents.extend(converted.documents);
-        let notes = converted.notes.iter().map(ToString::to_string);
-        claim.notes.extend(notes);
-        profiles.push(converted.profile);
-    }
-    claim.profiles.insert(ProfileSource::Filter, profiles);
-    Ok(())
 }

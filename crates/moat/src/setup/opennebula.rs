@@ -33,6 +33,9 @@ pub(crate) struct OpennebulaArguments {
     /// How long an action waits for the agent
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time::duration)]
     pub timeout: Duration,
+    /// Socket of the agents on the hosts
+    #[arg(long, value_name = "PATH", default_value = agent::protocol::SOCKET, value_parser = socket)]
+    pub socket: String,
     #[command(flatten)]
     pub doing: Doing,
 }
@@ -96,10 +99,12 @@ fn script(arguments: &OpennebulaArguments, action: &str) -> String {
                 ("clean", _) | (_, Absent::Pass) => "pass",
                 (_, Absent::Fail) => "fail",
             };
-            format!(
-                "--timeout {}ms --absent {absent}",
-                arguments.timeout.as_millis()
-            )
+            let time = arguments.timeout.as_millis();
+            let socket = match arguments.socket.as_str() {
+                agent::protocol::SOCKET => String::new(),
+                other => format!("--socket '{other}' "),
+            };
+            format!("{socket}--timeout {time}ms --absent {absent}")
         }
     };
     let filtering = match arguments.vlan_filtering {
@@ -131,4 +136,12 @@ fn driver(text: &str) -> Result<String, String> {
 
 fn isolation(text: &str) -> Result<String, String> {
     import::opennebula::check_isolation(text).map(|()| text.to_owned())
+}
+
+/// It stands in a script between quotes.
+fn socket(text: &str) -> Result<String, String> {
+    match text.starts_with('/') && !text.contains(['\'', '\n']) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{text}` is no whole path without quotes")),
+    }
 }
