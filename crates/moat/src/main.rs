@@ -1,5 +1,7 @@
 //! The one binary: chooses implementations, reads the command line, ends with an exit code.
 
+mod agent_client;
+mod agent_status;
 mod arguments;
 mod capture;
 mod change;
@@ -12,14 +14,18 @@ mod effect;
 mod fault;
 mod guard;
 mod guardian;
+mod hints;
+mod hook;
 mod imagined;
 mod lab;
 mod live;
 mod output;
 mod part;
+mod port;
 mod record;
 mod reference;
 mod report;
+mod serve;
 mod sides;
 mod situation;
 mod standing;
@@ -65,6 +71,11 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Stats(arguments) => stats::stats(arguments, as_json),
         Command::Doctor(arguments) => doctor::doctor(arguments, as_json),
         Command::Remove(arguments) => change::remove(arguments, as_json),
+        Command::Agent(arguments) => serve::serve(arguments),
+        Command::Reload(arguments) => serve::reload(arguments, as_json),
+        Command::Metrics(arguments) => serve::metrics(arguments),
+        Command::Port(arguments) => port::port(arguments, as_json),
+        Command::Hook(arguments) => hook::hook(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
         Command::Schema(arguments) => reference::schema(arguments),
         Command::Rule(arguments) => reference::rule(arguments, as_json),

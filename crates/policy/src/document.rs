@@ -304,6 +304,8 @@ pub struct Host {
     pub origin: Origin,
     pub comment: Option<String>,
     pub pool: Option<String>,
+    /// Profiles of ports that name none, and whose network names none.
+    pub profiles: Vec<String>,
     pub bridges: BTreeMap<String, HostBridge>,
 }
 

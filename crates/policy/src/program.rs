@@ -37,6 +37,43 @@ pub struct HostProgram {
     pub mac_sets: BTreeMap<String, Arc<MacSet>>,
 }
 
+impl HostProgram {
+    /// Takes ports out, and with them what only they need.
+    pub fn refuse(&mut self, ports: BTreeMap<String, Refusal>) {
+        for (port, refusal) in ports {
+            self.ports.remove(&port);
+            self.refused.insert(port, refusal);
+        }
+        let used: BTreeSet<&str> = self
+            .ports
+            .values()
+            .map(|it| it.behaviour.as_str())
+            .collect();
+        self.behaviours
+            .retain(|name, _| used.contains(name.as_str()));
+        let lists: BTreeSet<&String> = self.behaviours.values().flat_map(|it| &it.lists).collect();
+        self.lists.retain(|name, _| lists.contains(name));
+        let isolations = self
+            .behaviours
+            .values()
+            .filter_map(|it| it.isolation.as_ref());
+        let macs: BTreeSet<&String> = isolations.flat_map(|it| &it.sources).collect();
+        self.mac_sets.retain(|name, _| macs.contains(name));
+        let rules = self
+            .lists
+            .values()
+            .flat_map(|it| it.inward.iter().chain(&it.outward));
+        let conditions = rules.flat_map(|rule| rule.alternatives.iter().flatten());
+        let peers: BTreeSet<&String> = conditions
+            .filter_map(|condition| match &condition.values {
+                Values::AddressSet(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        self.address_sets.retain(|name, _| peers.contains(name));
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bridge {
     pub ifindex: Option<u32>,

@@ -58,6 +58,35 @@ impl Incremental {
         self.catalog.insert(document);
     }
 
+    /// Puts another catalog in the place of the one that is there. Where only ports differ, only
+    /// those are compiled again.
+    pub fn replace(&mut self, catalog: Catalog) {
+        let before = &self.catalog;
+        let shared = before.profiles == catalog.profiles
+            && before.groups == catalog.groups
+            && before.networks == catalog.networks
+            && before.services == catalog.services
+            && before.policies == catalog.policies
+            && before.hosts == catalog.hosts;
+        self.everything |= !shared;
+        for (name, port) in &catalog.ports {
+            if before.ports.get(name) != Some(port) {
+                self.dirty.insert(name.clone());
+            }
+        }
+        let gone = |name: &&String| !catalog.ports.contains_key(*name);
+        self.dirty.extend(before.ports.keys().filter(gone).cloned());
+        self.catalog = catalog;
+    }
+
+    /// The Host document to follow from now on.
+    pub fn follow(&mut self, host: Option<&str>) {
+        if self.host.as_deref() != host {
+            self.host = host.map(str::to_owned);
+            self.everything = true;
+        }
+    }
+
     /// Takes a port's document out; says whether there was one.
     pub fn remove_port(&mut self, name: &str) -> bool {
         self.dirty.insert(name.to_owned());

@@ -109,6 +109,8 @@ fn choose_host(catalog: &Catalog, wanted: Option<&str>) -> Result<Host, CompileE
 struct Compiler<'a> {
     catalog: &'a Catalog,
     pool: Option<&'a str>,
+    /// Profiles of ports that have none from elsewhere.
+    defaults: &'a [String],
     observed: &'a Observation,
     networks: Networks<'a>,
     addresses: AddressSets<'a>,
@@ -127,6 +129,7 @@ impl<'a> Compiler<'a> {
         let mut compiler = Self {
             catalog,
             pool: host.pool.as_deref(),
+            defaults: &host.profiles,
             observed,
             networks: Networks::new(catalog),
             addresses: AddressSets::new(catalog, BTreeMap::new()),
@@ -163,13 +166,13 @@ impl<'a> Compiler<'a> {
         bound
     }
 
-    /// The names of the profiles that are a port's, its own or its network's.
+    /// The names of the profiles that are a port's: its own, else its network's, else the host's.
     fn profiles_of(&self, port: &'a Port) -> &'a [String] {
         let network = self.catalog.networks.get(&port.network);
-        match network {
-            Some(network) if port.profiles.is_empty() => &network.profiles,
-            _ => &port.profiles,
-        }
+        let of_network = network.map_or(&[][..], |network| &network.profiles);
+        let named = [&port.profiles, of_network, self.defaults];
+        let mut named = named.into_iter().filter(|names| !names.is_empty());
+        named.next().unwrap_or_default()
     }
 
     /// What documents say of learning a port's addresses, and whether that is not its profiles'
@@ -356,7 +359,7 @@ impl<'a> Compiler<'a> {
     ) -> Result<Arc<EffectiveProfile<'a>>, String> {
         if names.is_empty() && !self.networks.protects_by_itself(network) {
             return Err(format!(
-                "neither it nor its network {network} names a profile (profiles: [NAME])"
+                "neither it nor its network {network} nor the host names a profile (profiles: [NAME])"
             ));
         }
         if let Some(known) = self.profiles.get(names) {

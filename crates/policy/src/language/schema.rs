@@ -338,6 +338,10 @@ fn host() -> Value {
         [
             ("pool", text("The pool that it belongs to")),
             (
+                "profiles",
+                list(text("A profile of ports that have none from elsewhere")),
+            ),
+            (
                 "bridges",
                 json!({"type": "object", "additionalProperties": bridge}),
             ),

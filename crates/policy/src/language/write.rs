@@ -307,6 +307,7 @@ fn port(object: &mut Object, port: &Port) {
 
 fn host(object: &mut Object, host: &Host) {
     object.some("pool", host.pool.clone().map(Value::from));
+    object.list("profiles", &host.profiles, text);
     object.map("bridges", &host.bridges, |bridge| {
         let mut object = Object::default();
         object.list("uplinks", &bridge.uplinks, text);

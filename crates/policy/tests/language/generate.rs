@@ -515,14 +515,16 @@ pub(super) fn document() -> impl Strategy<Value = Document> {
     let host = (
         heading(),
         option::of(name()),
+        vec(name(), 0..3),
         btree_map(interface(), bridge, 0..3),
     )
-        .prop_map(|((name, comment), pool, bridges)| {
+        .prop_map(|((name, comment), pool, profiles, bridges)| {
             Document::Host(Host {
                 name,
                 origin: Origin::default(),
                 comment,
                 pool,
+                profiles,
                 bridges,
             })
         });
