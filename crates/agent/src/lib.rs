@@ -3,6 +3,7 @@
 
 pub mod event;
 mod host;
+pub mod learners;
 mod listener;
 mod metrics;
 pub mod protocol;
