@@ -1,2 +1,19 @@
 //! The loop of one host: documents, claims and learned addresses in, one program in the switch out.
 //! Knows when to look and what to keep; which switch it is, and the command line, are left to the binary.
+
+pub mod event;
+mod host;
+mod listener;
+mod metrics;
+pub mod protocol;
+mod service;
+mod standing;
+mod store;
+mod systems;
+
+pub use event::Event;
+pub use host::{DesireError, Desired, HostState, RejectedDocuments};
+pub use listener::{Access, listen};
+pub use service::{Agent, Handle, ReadDocuments, Settings, StartError};
+pub use standing::{AgentStatus, PortState, PortStatus};
+pub use store::Store;

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Color;
 use crate::{
-    change, check, confirm, doctor, drift, guard, guardian, import, lab, reference, stats, status, trace,
-    watch,
+    change, check, confirm, doctor, drift, guard, guardian, hook, import, lab, port, reference, serve,
+    stats, status, trace, watch,
 };
 
 /// A moat around every virtual machine: security profiles for the ports of Linux bridges.
@@ -219,6 +219,61 @@ Examples:
 Exit codes: 0 all is converted, 1 some of it cannot be expressed, 2 the input or the command line is wrong,
 3 the system refused.")]
     Import(import::ImportArguments),
+
+    /// Declare ports to the agent, for systems that moat does not know
+    #[command(after_help = "\
+Examples:
+  sudo moat port add web-1/0 --device tap0 --mac 52:54:00:00:00:01 --bridge br0 --profile web-server
+  sudo moat port remove web-1/0
+
+Exit codes: 0 done, 1 the agent refused or does not answer, 2 the command line is wrong.")]
+    Port(port::PortArguments),
+
+    /// Tell the agent what another system's hook was told: hooks call this, people do not
+    #[command(after_help = "\
+Examples:
+  moat hook libvirt qemu web-1 start begin - < domain.xml
+  moat hook --timeout 10s opennebula --driver moat pre < vm.base64
+  moat hook --absent pass qemu up tap0
+
+Where the agent does not answer, the hook fails and the VM does not start; with --absent pass it starts,
+and its ports stay in quarantine.
+
+Exit codes: 0 done, 1 the agent refused or does not answer, 2 the command line or the input is wrong,
+3 the input cannot be read.")]
+    Hook(hook::HookArguments),
+
+    /// Stay on this host, and keep every VM's ports protected from their first frame to their last
+    #[command(after_help = "\
+Examples:
+  sudo moat agent                            documents from /etc/moat, until Ctrl-C
+  sudo moat agent /etc/moat --allow-user oneadmin --socket-group oneadmin
+  sudo systemctl enable --now moat           the same as a service
+
+Ending it changes nothing in the switch: what is in force stays. `moat status` shows what it does.
+
+Exit codes: 0 ended as asked, 2 the command line is wrong, 3 the system refused.")]
+    Agent(serve::ServeArguments),
+
+    /// Have the agent read its documents again, and say whether they took effect
+    #[command(after_help = "\
+Examples:
+  sudo moat reload
+  sudo moat reload --json
+
+The agent notices changed documents by itself; this waits for the result.
+
+Exit codes: 0 they are in force, 1 they are not and those before are, or no agent answers.")]
+    Reload(crate::agent_client::AgentArguments),
+
+    /// Print what the agent counts, as Prometheus reads it
+    #[command(after_help = "\
+Examples:
+  sudo moat metrics
+  sudo moat metrics > /var/lib/prometheus/node-exporter/moat.prom
+
+Exit codes: 0 printed, 1 no agent answers.")]
+    Metrics(crate::agent_client::AgentArguments),
 
     /// List the services that rules can name
     #[command(after_help = "\

@@ -1,5 +1,7 @@
 //! The one binary: chooses implementations, reads the command line, ends with an exit code.
 
+mod agent_client;
+mod agent_status;
 mod arguments;
 mod capture;
 mod change;
@@ -12,15 +14,19 @@ mod effect;
 mod fault;
 mod guard;
 mod guardian;
+mod hints;
+mod hook;
 mod imagined;
 mod import;
 mod lab;
 mod live;
 mod output;
 mod part;
+mod port;
 mod record;
 mod reference;
 mod report;
+mod serve;
 mod sides;
 mod situation;
 mod standing;
@@ -67,6 +73,11 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Doctor(arguments) => doctor::doctor(arguments, as_json),
         Command::Remove(arguments) => change::remove(arguments, as_json),
         Command::Import(arguments) => import::import(arguments, as_json),
+        Command::Agent(arguments) => serve::serve(arguments),
+        Command::Reload(arguments) => serve::reload(arguments, as_json),
+        Command::Metrics(arguments) => serve::metrics(arguments),
+        Command::Port(arguments) => port::port(arguments, as_json),
+        Command::Hook(arguments) => hook::hook(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
         Command::Schema(arguments) => reference::schema(arguments),
         Command::Rule(arguments) => reference::rule(arguments, as_json),

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use frame::MacAddress;
 use ipnet::IpNet;
 
+use crate::learn::Learn;
 use crate::origin::Origin;
 use crate::rule::{FieldValue, Rule, Term, Verdict};
 
@@ -63,6 +64,8 @@ pub struct Profile {
     pub audit: bool,
     /// Whether a DHCP client works without a rule; `None`: inherited, else on.
     pub dhcp: Option<bool>,
+    /// Where addresses may be learned; `None`: inherited, else the network's.
+    pub learn: Option<Learn>,
     /// VLAN ids that the VM may use itself.
     pub tagged: Vec<(u16, u16)>,
     /// Ethertypes besides IPv4, IPv6 and ARP that may pass.
@@ -203,6 +206,8 @@ pub struct Network {
     pub addresses: Vec<IpNet>,
     /// Profiles of ports that name none.
     pub profiles: Vec<String>,
+    /// Where addresses of ports may be learned whose profiles say nothing of it; `None`: nowhere.
+    pub learn: Option<Learn>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -278,6 +283,8 @@ pub struct Port {
     pub role: Role,
     /// In the order of decision. Empty: the network's.
     pub profiles: Vec<String>,
+    /// Where its addresses may be learned; `None`: as its profiles say.
+    pub learn: Option<Learn>,
     pub variables: BTreeMap<String, Vec<FieldValue>>,
 }
 
@@ -297,6 +304,8 @@ pub struct Host {
     pub origin: Origin,
     pub comment: Option<String>,
     pub pool: Option<String>,
+    /// Profiles of ports that name none, and whose network names none.
+    pub profiles: Vec<String>,
     pub bridges: BTreeMap<String, HostBridge>,
 }
 

@@ -9,6 +9,7 @@ use frame::MacAddress;
 
 use crate::document::{Guard, Limits, RejectMode, Stateful};
 use crate::intervals::Intervals;
+use crate::learn::Learning;
 use crate::origin::Origin;
 use crate::rule::{Field, LogRate, Verdict};
 
@@ -34,6 +35,43 @@ pub struct HostProgram {
     pub address_sets: BTreeMap<String, Arc<AddressSet>>,
     /// Source MACs that isolation lets reach a port.
     pub mac_sets: BTreeMap<String, Arc<MacSet>>,
+}
+
+impl HostProgram {
+    /// Takes ports out, and with them what only they need.
+    pub fn refuse(&mut self, ports: BTreeMap<String, Refusal>) {
+        for (port, refusal) in ports {
+            self.ports.remove(&port);
+            self.refused.insert(port, refusal);
+        }
+        let used: BTreeSet<&str> = self
+            .ports
+            .values()
+            .map(|it| it.behaviour.as_str())
+            .collect();
+        self.behaviours
+            .retain(|name, _| used.contains(name.as_str()));
+        let lists: BTreeSet<&String> = self.behaviours.values().flat_map(|it| &it.lists).collect();
+        self.lists.retain(|name, _| lists.contains(name));
+        let isolations = self
+            .behaviours
+            .values()
+            .filter_map(|it| it.isolation.as_ref());
+        let macs: BTreeSet<&String> = isolations.flat_map(|it| &it.sources).collect();
+        self.mac_sets.retain(|name, _| macs.contains(name));
+        let rules = self
+            .lists
+            .values()
+            .flat_map(|it| it.inward.iter().chain(&it.outward));
+        let conditions = rules.flat_map(|rule| rule.alternatives.iter().flatten());
+        let peers: BTreeSet<&String> = conditions
+            .filter_map(|condition| match &condition.values {
+                Values::AddressSet(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        self.address_sets.retain(|name, _| peers.contains(name));
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,7 +104,7 @@ pub struct PortProgram {
     pub bridge: String,
     pub network: String,
     pub mac: MacAddress,
-    /// What the IPv4 and ARP guards allow as source.
+    /// What the IPv4 and ARP guards allow as source: declared and learned addresses.
     pub ipv4: Intervals<Ipv4Addr>,
     /// What the IPv6 and ND guards allow, the EUI-64 link-local address included.
     pub ipv6: Intervals<Ipv6Addr>,
@@ -91,6 +129,9 @@ pub struct Behaviour {
     pub reject: RejectMode,
     /// A DHCP client works without a rule.
     pub dhcp: bool,
+    /// Where its ports' addresses may be learned; `None`: nowhere. Guards hold what is not learned
+    /// yet back; with `any` the guards of packets' sources are off.
+    pub learning: Option<Learning>,
     pub tagged: Intervals<u16>,
     pub ethertypes: BTreeSet<u16>,
     /// `None`: open. Else keys in [`HostProgram::mac_sets`]: a frame towards the port passes only

@@ -59,8 +59,9 @@ pub(super) fn check(catalog: &Catalog, findings: &mut Vec<Finding>) {
 pub(super) fn profiles_in_use(catalog: &Catalog) -> BTreeSet<&str> {
     let ports = catalog.ports.values().flat_map(|port| &port.profiles);
     let networks = catalog.networks.values().flat_map(|it| &it.profiles);
+    let hosts = catalog.hosts.values().flat_map(|it| &it.profiles);
     let included = catalog.profiles.values().flat_map(|it| &it.include);
-    let all = ports.chain(networks).chain(included);
+    let all = ports.chain(networks).chain(hosts).chain(included);
     all.map(String::as_str).collect()
 }
 

@@ -1,6 +1,7 @@
 //! The documents of a source, key by key. Knows what each kind may say; leaves what they must
 //! agree on with each other to `check`.
 
+mod learn;
 mod network;
 mod profile;
 mod rules;
@@ -252,12 +253,14 @@ fn level(reader: &mut Reader<'_>, node: &Node) -> Option<Level> {
 
 fn host(reader: &mut Reader<'_>, fields: &mut Fields<'_>, heading: Heading) -> Host {
     let pool = fields.take(reader, "pool");
+    let profiles = fields.take(reader, "profiles");
     let bridges = fields.take(reader, "bridges");
     Host {
         name: heading.name,
         origin: heading.origin,
         comment: heading.comment,
         pool: pool.and_then(|node| reader.parsed(node, "a name", names::plain)),
+        profiles: profiles.map_or_else(Vec::new, |node| reader.name_list(node, Kingdom::Profile)),
         bridges: bridges.map_or_else(BTreeMap::new, |node| {
             reader.map(node, names::interface, host_bridge)
         }),

@@ -1,0 +1,386 @@
+//! What one host should enforce, from everything that was said of it so far. A function of its
+//! inputs: listening, writing to the switch and keeping files are left to others.
+
+mod bindings;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datapath::{Capabilities, Degraded, Unmet, resolve};
+use policy::claim::{Claim, ClaimChange, Provenance, Settled, settle};
+use policy::observation::Observation;
+use policy::program::Refusal;
+use policy::{Catalog, CompileError, HostProgram, Incremental};
+use thiserror::Error;
+
+use bindings::Bindings;
+
+/// Everything that was said, and the program that follows.
+#[derive(Clone, Debug)]
+pub struct HostState {
+    /// The Host document to follow, where several are declared.
+    host: Option<String>,
+    declared: Catalog,
+    claims: BTreeMap<Vm, Claimed>,
+    /// Counts changes of claims: what a resync did not see yet is not taken away by it.
+    sequence: u64,
+    bindings: Bindings,
+    /// VMs that were let go and have ended.
+    ended: Vec<(String, String)>,
+    observed: Observation,
+    incremental: Incremental,
+    provenance: BTreeMap<String, Provenance>,
+    /// Claims that settling refused.
+    unsettled: BTreeMap<String, String>,
+}
+
+/// A VM by its source and the source's id of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Vm {
+    source: String,
+    id: String,
+}
+
+#[derive(Clone, Debug)]
+struct Claimed {
+    claims: Vec<Claim>,
+    since: u64,
+    /// The source let the VM go: each claim ends with its interface.
+    released: bool,
+}
+
+/// What to bring into the switch.
+#[derive(Clone, Debug, Default)]
+pub struct Desired {
+    pub program: HostProgram,
+    pub degraded: Vec<Degraded>,
+    /// What the switch lacks for some ports, which are refused for it.
+    pub unmet: Vec<Unmet>,
+}
+
+/// Why there is no program. What is in force stays in force.
+#[derive(Clone, Debug, Error)]
+pub enum DesireError {
+    #[error("{0}")]
+    Compile(#[from] CompileError),
+    /// The switch cannot protect this host at all.
+    #[error("{}", unmet_text(.0))]
+    Unmet(Vec<Unmet>),
+}
+
+/// Why documents do not take effect. Those before stay in force.
+#[derive(Clone, Debug, Error)]
+pub enum RejectedDocuments {
+    #[error("{0}")]
+    Desire(#[from] DesireError),
+    /// Ports that are enforced would be left without a policy.
+    #[error(
+        "the documents leave {} without a policy that can be enforced: {}",
+        match .0.len() { 1 => "a port".to_owned(), many => format!("{many} ports") },
+        .0.iter().map(|(port, why)| format!("{port} ({why})")).collect::<Vec<_>>().join("; ")
+    )]
+    Ports(Vec<(String, String)>),
+}
+
+impl HostState {
+    pub fn new(host: Option<&str>) -> Self {
+        Self {
+            host: host.map(str::to_owned),
+            declared: Catalog::default(),
+            claims: BTreeMap::new(),
+            sequence: 0,
+            bindings: Bindings::default(),
+            ended: Vec::new(),
+            observed: Observation::default(),
+            incremental: Incremental::new(Catalog::default(), None, Observation::default()),
+            provenance: BTreeMap::new(),
+            unsettled: BTreeMap::new(),
+        }
+    }
+
+    /// Takes documents in the place of those before, whatever follows: at the start, when nothing
+    /// is known to be better.
+    pub fn adopt(&mut self, declared: Catalog) {
+        self.declared = declared;
+    }
+
+    /// Takes documents in the place of those before, if every port that is enforced stays so.
+    ///
+    /// # Errors
+    /// [`RejectedDocuments`]: nothing has changed then.
+    pub fn replace_documents(
+        &mut self,
+        declared: Catalog,
+        capabilities: &Capabilities,
+    ) -> Result<(), RejectedDocuments> {
+        let enforced = self.desire(capabilities).map(|desired| desired.program);
+        let mut next = self.clone();
+        next.declared = declared;
+        let desired = next.desire(capabilities)?;
+        if let Ok(enforced) = enforced {
+            let refused = desired.program.refused.iter();
+            let left: Vec<(String, String)> = refused
+                .filter(|(port, refusal)| !refusal.absent && enforced.ports.contains_key(*port))
+                .map(|(port, refusal)| (port.clone(), refusal.reason.clone()))
+                .collect();
+            if !left.is_empty() {
+                return Err(RejectedDocuments::Ports(left));
+            }
+        }
+        *self = next;
+        Ok(())
+    }
+
+    /// The moment to give to [`Self::change`] with a resync that begins now.
+    pub fn now(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Takes what a source says. A resync leaves VMs alone of which something was said after
+    /// `asked`, the moment at which the source was asked.
+    ///
+    /// Gives back what was said of the VM before, where the change is about one.
+    pub fn change(&mut self, source: &str, change: ClaimChange, asked: u64) -> Option<Vec<Claim>> {
+        let source = source.to_owned();
+        self.sequence = self.sequence.saturating_add(1);
+        match change {
+            ClaimChange::Replace { vm, claims } => {
+                return self.insert(Vm { source, id: vm }, claims);
+            }
+            ClaimChange::Remove { vm } => return self.remove(&Vm { source, id: vm }),
+            ClaimChange::Release { vm } => {
+                if let Some(claimed) = self.claims.get_mut(&Vm { source, id: vm }) {
+                    claimed.released = true;
+                }
+                self.end_released();
+            }
+            ClaimChange::ReplaceAll { claims } => {
+                let mut by_vm: BTreeMap<Vm, Vec<Claim>> = BTreeMap::new();
+                for claim in claims {
+                    let id = claim.uuid.clone().or_else(|| claim.vm.clone());
+                    let vm = Vm {
+                        source: source.clone(),
+                        id: id.unwrap_or_else(|| claim.port.clone()),
+                    };
+                    by_vm.entry(vm).or_default().push(claim);
+                }
+                let older = |(vm, known): (&Vm, &Claimed)| {
+                    (vm.source == source && known.since <= asked).then(|| vm.clone())
+                };
+                let older: BTreeSet<Vm> = self.claims.iter().filter_map(older).collect();
+                for vm in older.iter().filter(|vm| !by_vm.contains_key(vm)) {
+                    self.remove(vm);
+                }
+                for (vm, claims) in by_vm {
+                    if older.contains(&vm) || !self.claims.contains_key(&vm) {
+                        self.insert(vm, claims);
+                    }
+                }
+            }
+            ClaimChange::Nothing => {}
+        }
+        None
+    }
+
+    fn insert(&mut self, vm: Vm, claims: Vec<Claim>) -> Option<Vec<Claim>> {
+        if let Some(before) = self.claims.get(&vm) {
+            for claim in &before.claims {
+                if !claims.iter().any(|it| it.port == claim.port) {
+                    self.bindings.forget(&claim.port);
+                }
+            }
+        }
+        for claim in &claims {
+            self.bindings.renew(&claim.port, claim.device.as_deref());
+        }
+        let since = self.sequence;
+        let claimed = Claimed {
+            claims,
+            since,
+            released: false,
+        };
+        let before = self.claims.insert(vm, claimed);
+        before.map(|before| before.claims)
+    }
+
+    fn remove(&mut self, vm: &Vm) -> Option<Vec<Claim>> {
+        let before = self.claims.remove(vm)?.claims;
+        for claim in &before {
+            self.bindings.forget(&claim.port);
+        }
+        Some(before)
+    }
+
+    /// Takes what interfaces there are.
+    pub fn observe(&mut self, observed: Observation) {
+        self.observed = observed;
+    }
+
+    /// An interface does not exist any more. Whatever gets its name inherits nothing.
+    pub fn interface_gone(&mut self, ifindex: u32) {
+        self.bindings.gone(ifindex);
+        self.end_released();
+    }
+
+    /// Ends claims that a source let go and that have no interface any more.
+    fn end_released(&mut self) {
+        for claimed in self.claims.values_mut().filter(|it| it.released) {
+            claimed.claims.retain(|claim| {
+                let here = self.bindings.follows(claim, &self.observed);
+                if !here {
+                    self.bindings.forget(&claim.port);
+                }
+                here
+            });
+        }
+        let ended = &mut self.ended;
+        self.claims.retain(|vm, it| {
+            let stays = !it.released || !it.claims.is_empty();
+            if !stays {
+                ended.push((vm.source.clone(), vm.id.clone()));
+            }
+            stays
+        });
+    }
+
+    /// VMs that were let go and have ended since the last call, by source and id.
+    pub fn take_ended(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.ended)
+    }
+
+    /// The program of everything that was said, fitted to the switch. Ports for which the switch
+    /// lacks something are refused, and the others are not held up by them.
+    ///
+    /// # Errors
+    /// [`DesireError`].
+    pub fn desire(&mut self, capabilities: &Capabilities) -> Result<Desired, DesireError> {
+        let claims = self.bound_claims();
+        let host = self.host.as_deref();
+        let Settled {
+            catalog,
+            provenance,
+            refused,
+        } = settle(&self.declared, host, &claims);
+        self.provenance = provenance;
+        self.unsettled = refused;
+        self.incremental.replace(catalog);
+        self.incremental.follow(host);
+        self.incremental.observe(self.observed.clone());
+        let mut program = self.incremental.compile()?.clone();
+        for (port, reason) in &self.unsettled {
+            program.refused.insert(port.clone(), refusal(reason));
+        }
+        let mut withheld = Vec::new();
+        loop {
+            match resolve(&program, capabilities) {
+                Ok(resolved) => {
+                    return Ok(Desired {
+                        program: resolved.program,
+                        degraded: resolved.degraded,
+                        unmet: withheld,
+                    });
+                }
+                Err(unmet) => {
+                    let mut reasons = BTreeMap::new();
+                    for one in &unmet {
+                        for port in &one.ports {
+                            reasons.insert(port.clone(), refusal(&reason(one)));
+                        }
+                    }
+                    if reasons.is_empty() {
+                        return Err(DesireError::Unmet(unmet));
+                    }
+                    program.refuse(reasons);
+                    withheld.extend(unmet);
+                }
+            }
+        }
+    }
+
+    fn bound_claims(&mut self) -> Vec<Claim> {
+        let interfaces = self.observed.interfaces.iter();
+        let names: BTreeMap<u32, &str> = interfaces
+            .map(|(name, interface)| (interface.ifindex, name.as_str()))
+            .collect();
+        let claims = self.claims.values().flat_map(|it| &it.claims);
+        let claims = claims.map(|claim| {
+            let mut claim = claim.clone();
+            match self.bindings.device(&claim, &self.observed, &names) {
+                Ok(device) => {
+                    if let (None, Some(gone)) = (&device, &claim.device) {
+                        let note = format!(
+                            "its interface {gone} is gone: {} has to speak of it again",
+                            claim.source
+                        );
+                        claim.notes.push(note);
+                    }
+                    claim.device = device;
+                }
+                Err(reason) => claim.refused = claim.refused.or(Some(reason)),
+            }
+            claim
+        });
+        claims.collect()
+    }
+
+    /// Where the ports of the last [`Self::desire`] come from.
+    pub fn provenance(&self) -> &BTreeMap<String, Provenance> {
+        &self.provenance
+    }
+
+    /// All documents, those of claims included, as of the last [`Self::desire`].
+    pub fn catalog(&self) -> &Catalog {
+        self.incremental.catalog()
+    }
+
+    pub fn observed(&self) -> &Observation {
+        &self.observed
+    }
+
+    /// The bridges that the ports of a VM are said to be in.
+    pub fn bridges_of(&self, source: &str, vm: &str) -> Vec<Option<String>> {
+        let vm = Vm {
+            source: source.to_owned(),
+            id: vm.to_owned(),
+        };
+        let known = self.claims.get(&vm).into_iter().flat_map(|it| &it.claims);
+        let bridge = |claim: &Claim| {
+            let named = claim.network.as_ref();
+            let network = named.and_then(|name| self.catalog().networks.get(name));
+            let of_network = network.map(|network| network.bridge.clone());
+            of_network.or_else(|| claim.bridge.clone())
+        };
+        known.map(bridge).collect()
+    }
+
+    /// Names of the ports that are claimed for a VM, by the source's id of it.
+    pub fn ports_of(&self, source: &str, vm: &str) -> Vec<String> {
+        let vm = Vm {
+            source: source.to_owned(),
+            id: vm.to_owned(),
+        };
+        let known = self.claims.get(&vm).into_iter().flat_map(|it| &it.claims);
+        known.map(|claim| claim.port.clone()).collect()
+    }
+}
+
+fn refusal(reason: &str) -> Refusal {
+    Refusal {
+        reason: reason.to_owned(),
+        origin: policy::origin::Origin::default(),
+        absent: false,
+    }
+}
+
+fn reason(unmet: &Unmet) -> String {
+    format!(
+        "{} needs {}, which this switch lacks: {} ({})",
+        unmet.needed_by, unmet.capability, unmet.reason, unmet.remedy
+    )
+}
+
+fn unmet_text(unmet: &[Unmet]) -> String {
+    let reasons: Vec<String> = unmet.iter().map(reason).collect();
+    reasons.join("; ")
+}

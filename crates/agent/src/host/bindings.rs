@@ -1,0 +1,97 @@
+//! Which interface a claimed port is. Names are reused, interface indices are not: a claim is bound
+//! to the interface that bore the name when it was first seen, and to no other after it.
+
+use std::collections::BTreeMap;
+
+use policy::claim::Claim;
+use policy::observation::Observation;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bindings {
+    /// By port name.
+    ports: BTreeMap<String, Binding>,
+    /// The ports that are bound, by interface index.
+    interfaces: BTreeMap<u32, String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Binding {
+    To(u32),
+    /// Its interface is gone: the source has to speak again.
+    Gone,
+}
+
+impl Bindings {
+    /// The source has spoken again of the port: a gone interface may be followed by another one.
+    pub(super) fn renew(&mut self, port: &str, device: Option<&str>) {
+        if device.is_none() || self.ports.get(port) == Some(&Binding::Gone) {
+            self.forget(port);
+        }
+    }
+
+    pub(super) fn forget(&mut self, port: &str) {
+        if let Some(Binding::To(ifindex)) = self.ports.remove(port) {
+            self.interfaces.remove(&ifindex);
+        }
+    }
+
+    pub(super) fn gone(&mut self, ifindex: u32) {
+        if let Some(port) = self.interfaces.remove(&ifindex) {
+            self.ports.insert(port, Binding::Gone);
+        }
+    }
+
+    /// Whether the claim has an interface, or would have one the next time somebody looks.
+    pub(super) fn follows(&self, claim: &Claim, observed: &Observation) -> bool {
+        match self.ports.get(&claim.port) {
+            Some(Binding::To(_)) => true,
+            Some(Binding::Gone) => false,
+            None => {
+                let device = claim.device.as_ref();
+                device.is_some_and(|device| observed.interfaces.contains_key(device))
+            }
+        }
+    }
+
+    /// The name that the port's interface bears now; `None`: there is none, or not yet. `names` are
+    /// those of the observed interfaces by index.
+    ///
+    /// # Errors
+    /// Where the interface of that name is not what the source spoke of.
+    pub(super) fn device(
+        &mut self,
+        claim: &Claim,
+        observed: &Observation,
+        names: &BTreeMap<u32, &str>,
+    ) -> Result<Option<String>, String> {
+        let Some(device) = &claim.device else {
+            return Ok(None);
+        };
+        match self.ports.get(&claim.port) {
+            Some(Binding::Gone) => return Ok(None),
+            Some(Binding::To(ifindex)) => {
+                return Ok(names.get(ifindex).map(|name| (*name).to_owned()));
+            }
+            None => {}
+        }
+        let Some(interface) = observed.interfaces.get(device) else {
+            return Ok(Some(device.clone()));
+        };
+        if let Some(other) = self.interfaces.get(&interface.ifindex) {
+            return Err(format!("its device {device} is the interface of {other}"));
+        }
+        if let Some(expected) = claim.device_mac
+            && expected != interface.mac
+        {
+            return Err(format!(
+                "its device {device} has MAC {} where {} made it with {expected}: \
+                 it is another interface of that name",
+                interface.mac, claim.source
+            ));
+        }
+        let port = claim.port.clone();
+        self.interfaces.insert(interface.ifindex, port.clone());
+        self.ports.insert(port, Binding::To(interface.ifindex));
+        Ok(Some(device.clone()))
+    }
+}

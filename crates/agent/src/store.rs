@@ -1,0 +1,193 @@
+//! What outlives the agent's process: the last good documents, for ever, and what sources said, until
+//! the next boot. Knows files; what they say is kept as it was said, and read by whoever reads it anew.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use policy::language::Source;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::protocol::Request;
+
+const DOCUMENTS: &str = "documents.json";
+
+/// The folders of one agent.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Survives reboots.
+    lasting: PathBuf,
+    /// Interfaces do not survive a reboot, so neither does what was said of them.
+    claims: PathBuf,
+}
+
+/// What a source said of a VM, as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    pub source: String,
+    pub vm: String,
+    pub request: Request,
+}
+
+impl Store {
+    /// Makes the folders where they are missing.
+    ///
+    /// # Errors
+    /// As making a folder.
+    pub fn open(lasting: &Path, volatile: &Path) -> io::Result<Self> {
+        let claims = volatile.join("claims");
+        for folder in [lasting, volatile, &claims] {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
+        }
+        Ok(Self {
+            lasting: lasting.to_owned(),
+            claims,
+        })
+    }
+
+    /// Keeps documents that took effect.
+    ///
+    /// # Errors
+    /// As writing a file: those before are kept then.
+    pub fn keep_documents(&self, sources: &[Source]) -> io::Result<()> {
+        let texts: Vec<(&str, &str)> = sources
+            .iter()
+            .map(|source| (source.name.as_str(), source.text.as_str()))
+            .collect();
+        write(&self.lasting.join(DOCUMENTS), &serde_json::to_vec(&texts)?)
+    }
+
+    /// The documents that took effect last; `None`: none ever did.
+    ///
+    /// # Errors
+    /// As reading a file, and where it is not one of ours.
+    pub fn documents(&self) -> io::Result<Option<Vec<Source>>> {
+        let Some(bytes) = read(&self.lasting.join(DOCUMENTS))? else {
+            return Ok(None);
+        };
+        let texts: Vec<(String, String)> = serde_json::from_slice(&bytes)?;
+        let sources = texts
+            .into_iter()
+            .map(|(name, text)| Source::new(name, text));
+        Ok(Some(sources.collect()))
+    }
+
+    /// Keeps what a source said of a VM, in the place of what it said before.
+    ///
+    /// # Errors
+    /// As writing a file.
+    pub fn keep_said(&self, said: &Said) -> io::Result<()> {
+        write(
+            &self.said_file(&said.source, &said.vm),
+            &serde_json::to_vec(said)?,
+        )
+    }
+
+    /// Forgets a VM.
+    ///
+    /// # Errors
+    /// As removing a file that may be missing.
+    pub fn forget_said(&self, source: &str, vm: &str) -> io::Result<()> {
+        match fs::remove_file(self.said_file(source, vm)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Everything that was said since the last boot, and files that cannot be read, with the reason.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn said(&self) -> io::Result<(Vec<Said>, BTreeMap<PathBuf, String>)> {
+        let mut said = Vec::new();
+        let mut unreadable = BTreeMap::new();
+        for entry in fs::read_dir(&self.claims)? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|ending| ending != "json") {
+                continue;
+            }
+            let one = fs::read(&path).map_err(|error| error.to_string());
+            match one.and_then(|bytes| {
+                serde_json::from_slice::<Said>(&bytes).map_err(|error| error.to_string())
+            }) {
+                Ok(one) => said.push(one),
+                Err(error) => {
+                    unreadable.insert(path, error);
+                }
+            }
+        }
+        said.sort_by(|a, b| (&a.source, &a.vm).cmp(&(&b.source, &b.vm)));
+        Ok((said, unreadable))
+    }
+
+    /// Other values that outlive the process, by name: leases.
+    ///
+    /// # Errors
+    /// As writing a file.
+    pub fn keep(&self, name: &str, value: &Value) -> io::Result<()> {
+        write(
+            &self.lasting.join(format!("{name}.json")),
+            &serde_json::to_vec(value)?,
+        )
+    }
+
+    /// What [`Self::keep`] kept.
+    ///
+    /// # Errors
+    /// As reading a file, and where it is not one of ours.
+    pub fn kept(&self, name: &str) -> io::Result<Option<Value>> {
+        let bytes = read(&self.lasting.join(format!("{name}.json")))?;
+        bytes
+            .map(|bytes| Ok(serde_json::from_slice(&bytes)?))
+            .transpose()
+    }
+
+    /// VM names may hold anything; a file name may not. Every byte that could mean something to a
+    /// file system is spelled out.
+    fn said_file(&self, source: &str, vm: &str) -> PathBuf {
+        let mut name = String::new();
+        for byte in format!("{source}.{vm}").bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' => name.push(byte.into()),
+                _ => name.push_str(&format!("_{byte:02x}")),
+            }
+        }
+        // A file name has at most 255 bytes; two long names that begin alike must stay two.
+        if name.len() > 200 {
+            let digest = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+            name.truncate(180);
+            name.push_str(&format!("_{digest:016x}"));
+        }
+        self.claims.join(format!("{name}.json"))
+    }
+}
+
+fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The file holds the old bytes or the new ones, whenever the machine stops.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension("new");
+    let mut file: File = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
+}

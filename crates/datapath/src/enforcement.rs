@@ -1,0 +1,39 @@
+//! A switch as a process that stays uses it: one program after the other, each wholly in force when
+//! the call returns. Knows what such a process needs; how little has to be read and written for it
+//! is left to each datapath.
+
+use policy::HostProgram;
+
+use crate::capability::Capabilities;
+use crate::contract::{Counters, DatapathError};
+
+/// A switch that programs are brought into.
+pub trait Enforcement: Send {
+    /// What this switch can do, found by trying; not tried anew by each call.
+    ///
+    /// # Errors
+    /// Where nothing can be tried.
+    fn capabilities(&mut self) -> Result<Capabilities, DatapathError>;
+
+    /// Brings the switch to a program that [`resolve`](crate::resolve) has fitted to it. When this
+    /// returns, the switch carries it out, and nobody had changed anything of it since.
+    ///
+    /// # Errors
+    /// What was in force stays so.
+    fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError>;
+
+    /// What the switch has counted.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    fn counters(&mut self) -> Result<Counters, DatapathError>;
+}
+
+/// What a call of [`Enforcement::enforce`] did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Enforced {
+    /// Changes that were committed; 0: there was nothing to do, and nothing was written.
+    pub commits: u32,
+    /// What was written, for people, a line each.
+    pub changes: Vec<String>,
+}
