@@ -3,6 +3,7 @@
 //! many random trees of filters.
 
 mod bench;
+mod defects;
 #[path = "../../../import/tests/nwfilter/generate.rs"]
 mod generate;
 mod shipped;
@@ -67,7 +68,7 @@ fn random_filters_mean_the_same_to_libvirt_and_moat() {
     let frames = tally.frames.load(Ordering::Relaxed);
     let passed = tally.passed.load(Ordering::Relaxed);
     println!("compared {wanted} random filters, {frames} frames, {passed} pass, seed {seed}");
-    assert!(passed > frames / 10 && passed < frames * 9 / 10, "too one-sided to prove much");
+    assert!(passed > frames / 20 && passed < frames / 20 * 19, "too one-sided to prove much");
 }
 
 fn random_filter(bench: &mut Bench, rng: &mut Rng, number: usize, tally: &Tally) {

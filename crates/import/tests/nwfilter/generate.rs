@@ -63,7 +63,14 @@ impl Generator<'_> {
             ));
             references.push_str(&format!("<filterref filter='{name}'/>"));
         }
-        let rules = self.rules(4, packets);
+        let mut rules = self.rules(4, packets);
+        // What people write ends so.
+        if self.rng.one_in(2) {
+            rules.push_str("<rule action='drop' direction='inout' priority='1000'/>");
+        }
+        if packets && self.rng.one_in(2) {
+            rules.push_str("<rule action='drop' direction='inout' priority='1000'><all/></rule>");
+        }
         texts.push(format!("<filter name='{root}'>{references}{rules}</filter>"));
         Tree {
             texts,

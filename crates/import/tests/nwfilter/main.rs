@@ -9,6 +9,7 @@ mod world;
 use frame::random::Rng;
 use generate::{Generator, OWN};
 use policy::evaluate;
+use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 use policy::program::{ConnectionState, Direction};
 
 const TREES: usize = 400;
@@ -23,14 +24,15 @@ fn random_filters_mean_what_the_model_says() {
     });
     println!("seed {seed} (MOAT_SEED={seed} repeats)");
     let mut rng = Rng::new(seed);
-    let observed = world::imagined();
-    let (mut frames, mut passed, mut rules) = (0_usize, 0_usize, 0_usize);
+    let observed = imagined();
+    let (mut frames, mut passed, mut rules, mut layered) = (0_usize, 0_usize, 0_usize, 0_usize);
     for _ in 0..TREES {
         let mut generator = Generator {
             rng: &mut rng,
             subnet: 7,
         };
         let tree = generator.tree("t");
+        layered += usize::from(tree.packets);
         let filters = world::filters(&tree.texts);
         let parameters = world::parameters(&[("IP", &["10.7.0.1", "10.7.0.2"])]);
         let (_, yaml) = world::documents(&filters, &tree.root, &parameters, "vnet0", "br0");
@@ -55,6 +57,27 @@ fn random_filters_mean_what_the_model_says() {
             }
         }
     }
-    println!("compared {frames} frames at {TREES} trees ({rules} rules): {passed} pass, seed {seed}");
-    assert!(passed > frames / 10 && passed < frames * 9 / 10, "too one-sided to prove much");
+    println!(
+        "compared {frames} frames at {TREES} trees of filters, {layered} of them with both layers ({rules} rules): \
+         {passed} pass, seed {seed}"
+    );
+    assert!(passed > frames / 20 && passed < frames / 20 * 19, "too one-sided to prove much");
 }
+
+/// A bridge `br0` with a device `vnet0`.
+fn imagined() -> Observation {
+    let mut observed = Observation::default();
+    let bridge = ObservedBridge {
+        ifindex: 1,
+        ..ObservedBridge::default()
+    };
+    observed.bridges.insert("br0".to_owned(), bridge);
+    let interface = ObservedInterface {
+        ifindex: 10,
+        bridge: "br0".to_owned(),
+        ..ObservedInterface::default()
+    };
+    observed.interfaces.insert("vnet0".to_owned(), interface);
+    observed
+}
+

@@ -4,7 +4,7 @@ use import::nwfilter::{Converted, Filters, Parameters, convert, parse};
 use policy::HostProgram;
 use policy::document::{Document, Profile, Stateful};
 use policy::language::{RuleForm, Source, load, to_yaml_all};
-use policy::observation::{Observation, ObservedBridge, ObservedInterface};
+use policy::observation::Observation;
 
 pub(crate) const PORT: &str = "vm/0";
 
@@ -60,23 +60,6 @@ pub(crate) fn program(yaml: &str, observed: &Observation) -> HostProgram {
     let program = policy::compile(&catalog, None, observed).expect("a program");
     assert!(program.refused.is_empty(), "{:?}\n{yaml}", program.refused);
     program
-}
-
-/// A bridge `br0` with a device `vnet0`.
-pub(crate) fn imagined() -> Observation {
-    let mut observed = Observation::default();
-    let bridge = ObservedBridge {
-        ifindex: 1,
-        ..ObservedBridge::default()
-    };
-    observed.bridges.insert("br0".to_owned(), bridge);
-    let interface = ObservedInterface {
-        ifindex: 10,
-        bridge: "br0".to_owned(),
-        ..ObservedInterface::default()
-    };
-    observed.interfaces.insert("vnet0".to_owned(), interface);
-    observed
 }
 
 pub(crate) fn parameters(list: &[(&str, &[&str])]) -> Parameters {
