@@ -23,6 +23,7 @@ mod port;
 mod record;
 mod reference;
 mod report;
+mod resume;
 mod sides;
 mod situation;
 mod standing;
