@@ -26,6 +26,8 @@ pub struct HostState {
     /// Counts changes of claims: what a resync did not see yet is not taken away by it.
     sequence: u64,
     bindings: Bindings,
+    /// VMs that were let go and have ended.
+    ended: Vec<(String, String)>,
     observed: Observation,
     incremental: Incremental,
     provenance: BTreeMap<String, Provenance>,
@@ -44,6 +46,8 @@ struct Vm {
 struct Claimed {
     claims: Vec<Claim>,
     since: u64,
+    /// The source let the VM go: each claim ends with its interface.
+    released: bool,
 }
 
 /// What to bring into the switch.
@@ -87,6 +91,7 @@ impl HostState {
             claims: BTreeMap::new(),
             sequence: 0,
             bindings: Bindings::default(),
+            ended: Vec::new(),
             observed: Observation::default(),
             incremental: Incremental::new(Catalog::default(), None, Observation::default()),
             provenance: BTreeMap::new(),
@@ -134,14 +139,22 @@ impl HostState {
 
     /// Takes what a source says. A resync leaves VMs alone of which something was said after
     /// `asked`, the moment at which the source was asked.
-    pub fn change(&mut self, source: &str, change: ClaimChange, asked: u64) {
+    ///
+    /// Gives back what was said of the VM before, where the change is about one.
+    pub fn change(&mut self, source: &str, change: ClaimChange, asked: u64) -> Option<Vec<Claim>> {
         let source = source.to_owned();
         self.sequence = self.sequence.saturating_add(1);
         match change {
             ClaimChange::Replace { vm, claims } => {
-                self.insert(Vm { source, id: vm }, claims);
+                return self.insert(Vm { source, id: vm }, claims);
             }
-            ClaimChange::Remove { vm } => self.remove(&Vm { source, id: vm }),
+            ClaimChange::Remove { vm } => return self.remove(&Vm { source, id: vm }),
+            ClaimChange::Release { vm } => {
+                if let Some(claimed) = self.claims.get_mut(&Vm { source, id: vm }) {
+                    claimed.released = true;
+                }
+                self.end_released();
+            }
             ClaimChange::ReplaceAll { claims } => {
                 let mut by_vm: BTreeMap<Vm, Vec<Claim>> = BTreeMap::new();
                 for claim in claims {
@@ -167,9 +180,10 @@ impl HostState {
             }
             ClaimChange::Nothing => {}
         }
+        None
     }
 
-    fn insert(&mut self, vm: Vm, claims: Vec<Claim>) {
+    fn insert(&mut self, vm: Vm, claims: Vec<Claim>) -> Option<Vec<Claim>> {
         if let Some(before) = self.claims.get(&vm) {
             for claim in &before.claims {
                 if !claims.iter().any(|it| it.port == claim.port) {
@@ -181,13 +195,21 @@ impl HostState {
             self.bindings.renew(&claim.port, claim.device.as_deref());
         }
         let since = self.sequence;
-        self.claims.insert(vm, Claimed { claims, since });
+        let claimed = Claimed {
+            claims,
+            since,
+            released: false,
+        };
+        let before = self.claims.insert(vm, claimed);
+        before.map(|before| before.claims)
     }
 
-    fn remove(&mut self, vm: &Vm) {
-        for claim in self.claims.remove(vm).into_iter().flat_map(|it| it.claims) {
+    fn remove(&mut self, vm: &Vm) -> Option<Vec<Claim>> {
+        let before = self.claims.remove(vm)?.claims;
+        for claim in &before {
             self.bindings.forget(&claim.port);
         }
+        Some(before)
     }
 
     /// Takes what interfaces there are.
@@ -198,6 +220,33 @@ impl HostState {
     /// An interface does not exist any more. Whatever gets its name inherits nothing.
     pub fn interface_gone(&mut self, ifindex: u32) {
         self.bindings.gone(ifindex);
+        self.end_released();
+    }
+
+    /// Ends claims that a source let go and that have no interface any more.
+    fn end_released(&mut self) {
+        for claimed in self.claims.values_mut().filter(|it| it.released) {
+            claimed.claims.retain(|claim| {
+                let here = self.bindings.follows(claim, &self.observed);
+                if !here {
+                    self.bindings.forget(&claim.port);
+                }
+                here
+            });
+        }
+        let ended = &mut self.ended;
+        self.claims.retain(|vm, it| {
+            let stays = !it.released || !it.claims.is_empty();
+            if !stays {
+                ended.push((vm.source.clone(), vm.id.clone()));
+            }
+            stays
+        });
+    }
+
+    /// VMs that were let go and have ended since the last call, by source and id.
+    pub fn take_ended(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.ended)
     }
 
     /// The program of everything that was said, fitted to the switch. Ports for which the switch
@@ -258,7 +307,16 @@ impl HostState {
         let claims = claims.map(|claim| {
             let mut claim = claim.clone();
             match self.bindings.device(&claim, &self.observed, &names) {
-                Ok(device) => claim.device = device,
+                Ok(device) => {
+                    if let (None, Some(gone)) = (&device, &claim.device) {
+                        let note = format!(
+                            "its interface {gone} is gone: {} has to speak of it again",
+                            claim.source
+                        );
+                        claim.notes.push(note);
+                    }
+                    claim.device = device;
+                }
                 Err(reason) => claim.refused = claim.refused.or(Some(reason)),
             }
             claim
@@ -278,6 +336,22 @@ impl HostState {
 
     pub fn observed(&self) -> &Observation {
         &self.observed
+    }
+
+    /// The bridges that the ports of a VM are said to be in.
+    pub fn bridges_of(&self, source: &str, vm: &str) -> Vec<Option<String>> {
+        let vm = Vm {
+            source: source.to_owned(),
+            id: vm.to_owned(),
+        };
+        let known = self.claims.get(&vm).into_iter().flat_map(|it| &it.claims);
+        let bridge = |claim: &Claim| {
+            let named = claim.network.as_ref();
+            let network = named.and_then(|name| self.catalog().networks.get(name));
+            let of_network = network.map(|network| network.bridge.clone());
+            of_network.or_else(|| claim.bridge.clone())
+        };
+        known.map(bridge).collect()
     }
 
     /// Names of the ports that are claimed for a VM, by the source's id of it.

@@ -4,6 +4,7 @@
 pub mod event;
 mod host;
 mod listener;
+mod metrics;
 pub mod protocol;
 mod service;
 mod standing;
@@ -13,6 +14,6 @@ mod systems;
 pub use event::Event;
 pub use host::{DesireError, Desired, HostState, RejectedDocuments};
 pub use listener::{Access, listen};
-pub use service::{Agent, Handle, Settings, StartError};
+pub use service::{Agent, Handle, ReadDocuments, Settings, StartError};
 pub use standing::{AgentStatus, PortState, PortStatus};
 pub use store::Store;

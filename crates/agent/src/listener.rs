@@ -117,10 +117,15 @@ fn serve(stream: &UnixStream, access: &Access, events: &Sender<Event>) -> Result
     let failed = |error: io::Error| format!("the agent cannot read the question: {error}");
     stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
     stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
-    let user = socket_peercred(stream).map_err(|error| failed(error.into()))?.uid.as_raw();
+    let user = socket_peercred(stream)
+        .map_err(|error| failed(error.into()))?
+        .uid
+        .as_raw();
     let longest = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
     let mut line = Vec::new();
-    BufReader::new(stream.take(longest)).read_until(b'\n', &mut line).map_err(failed)?;
+    BufReader::new(stream.take(longest))
+        .read_until(b'\n', &mut line)
+        .map_err(failed)?;
     let request: Request = serde_json::from_slice(&line)
         .map_err(|error| format!("the agent does not understand the question: {error}"))?;
     if !access.allows(user, &request) {
@@ -134,10 +139,12 @@ fn serve(stream: &UnixStream, access: &Access, events: &Sender<Event>) -> Result
         request,
         answer: sender,
     };
-    events.send(asked).map_err(|_| "the agent is ending".to_owned())?;
-    receiver
-        .recv_timeout(ANSWER)
-        .map_err(|_| "the agent did not answer in time; nothing is known to have changed".to_owned())
+    events
+        .send(asked)
+        .map_err(|_| "the agent is ending".to_owned())?;
+    receiver.recv_timeout(ANSWER).map_err(|_| {
+        "the agent did not answer in time; nothing is known to have changed".to_owned()
+    })
 }
 
 fn answer(mut stream: &UnixStream, reply: &Reply) -> io::Result<()> {

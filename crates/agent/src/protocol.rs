@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use policy::claim::{Claim, ProfileSource};
 use serde::{Deserialize, Serialize};
 
+use crate::standing::AgentStatus;
+
 /// Where the agent listens unless it was told otherwise.
 pub const SOCKET: &str = "/run/moat/agent.sock";
 
@@ -38,6 +40,14 @@ pub enum Request {
         /// Name of the port.
         port: String,
     },
+    /// How everything stands.
+    Status,
+    /// What is counted, as Prometheus reads it.
+    Metrics,
+    /// Read the documents again, and say whether they took effect.
+    Reload,
+    /// End. Nothing in the switch is changed by it.
+    Stop,
 }
 
 /// What the agent answers.
@@ -54,6 +64,8 @@ pub enum Reply {
         #[serde(default)]
         notes: Vec<String>,
     },
+    /// The answer to [`Request::Status`].
+    Status(Box<AgentStatus>),
     /// It was not done, and what was in force is.
     Refused {
         /// One sentence for whoever started the VM.

@@ -40,7 +40,10 @@ impl Store {
     pub fn open(lasting: &Path, volatile: &Path) -> io::Result<Self> {
         let claims = volatile.join("claims");
         for folder in [lasting, volatile, &claims] {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
         }
         Ok(Self {
             lasting: lasting.to_owned(),
@@ -69,7 +72,9 @@ impl Store {
             return Ok(None);
         };
         let texts: Vec<(String, String)> = serde_json::from_slice(&bytes)?;
-        let sources = texts.into_iter().map(|(name, text)| Source::new(name, text));
+        let sources = texts
+            .into_iter()
+            .map(|(name, text)| Source::new(name, text));
         Ok(Some(sources.collect()))
     }
 
@@ -78,7 +83,10 @@ impl Store {
     /// # Errors
     /// As writing a file.
     pub fn keep_said(&self, said: &Said) -> io::Result<()> {
-        write(&self.said_file(&said.source, &said.vm), &serde_json::to_vec(said)?)
+        write(
+            &self.said_file(&said.source, &said.vm),
+            &serde_json::to_vec(said)?,
+        )
     }
 
     /// Forgets a VM.
@@ -123,7 +131,10 @@ impl Store {
     /// # Errors
     /// As writing a file.
     pub fn keep(&self, name: &str, value: &Value) -> io::Result<()> {
-        write(&self.lasting.join(format!("{name}.json")), &serde_json::to_vec(value)?)
+        write(
+            &self.lasting.join(format!("{name}.json")),
+            &serde_json::to_vec(value)?,
+        )
     }
 
     /// What [`Self::keep`] kept.
@@ -132,7 +143,9 @@ impl Store {
     /// As reading a file, and where it is not one of ours.
     pub fn kept(&self, name: &str) -> io::Result<Option<Value>> {
         let bytes = read(&self.lasting.join(format!("{name}.json")))?;
-        bytes.map(|bytes| Ok(serde_json::from_slice(&bytes)?)).transpose()
+        bytes
+            .map(|bytes| Ok(serde_json::from_slice(&bytes)?))
+            .transpose()
     }
 
     /// VM names may hold anything; a file name may not. Every byte that could mean something to a

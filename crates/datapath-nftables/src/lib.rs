@@ -13,6 +13,6 @@ mod session;
 
 pub use self::datapath::{Installed, NftablesDatapath};
 pub use difference::{Change, Line, difference};
-pub use lower::{LOG_GROUP, lower, table};
+pub use lower::{LEARN_GROUP, LOG_GROUP, lower, table};
 pub use ruleset::Ruleset;
 pub use session::{Applied, Session};

@@ -1,7 +1,7 @@
 //! Change after change by one process: what a change costs follows what it changes. Knows for how
 //! long it may rely on what it committed last: as long as nobody's commit came between.
 
-use ::datapath::{Datapath, DatapathError};
+use ::datapath::{Capabilities, Counters, Datapath, DatapathError, Enforced, Enforcement};
 use nftables::{ReadError, Statistics};
 use policy::HostProgram;
 
@@ -177,4 +177,29 @@ fn successor(generation: u32) -> u32 {
 
 fn unreadable(error: ReadError) -> DatapathError {
     DatapathError::Unreachable(error.to_string())
+}
+
+impl Enforcement for Session {
+    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
+        self.datapath.capabilities()
+    }
+
+    fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
+        let applied = self.apply(program)?;
+        let changes = applied.summary.iter().map(|line| {
+            format!(
+                "{} {} +{} -{}",
+                line.kind, line.name, line.added, line.removed
+            )
+        });
+        Ok(Enforced {
+            commits: applied.commits,
+            changes: changes.collect(),
+        })
+    }
+
+    fn counters(&mut self) -> Result<Counters, DatapathError> {
+        let installed = self.datapath.read()?;
+        Ok(NftablesDatapath::counters(&installed))
+    }
 }

@@ -4,11 +4,13 @@
 mod capability;
 mod contract;
 mod converge;
+mod enforcement;
 mod fault;
 mod requirement;
 
 pub use capability::{Capabilities, Capability};
 pub use contract::{CounterValue, Counters, Datapath, DatapathError, PortCounters};
 pub use converge::{Convergence, converge};
+pub use enforcement::{Enforced, Enforcement};
 pub use fault::{Faulty, Step};
 pub use requirement::{Degraded, Resolved, Unmet, resolve};

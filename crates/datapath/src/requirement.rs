@@ -99,6 +99,30 @@ pub fn resolve(program: &HostProgram, capabilities: &Capabilities) -> Result<Res
                 }),
             }
         }
+        if let Some(learning) = &behaviour.learning {
+            for (name, capability) in [("log", &capabilities.log), ("limits", &capabilities.limits)]
+            {
+                if capability.present {
+                    continue;
+                }
+                if learning.binds() {
+                    unmet.push(refusal(
+                        name,
+                        capability,
+                        ports(),
+                        format!("learn: {} in {}", learning.mode.name(), behaviour.name),
+                        "declare the ports' addresses, and say `learn: none`",
+                    ));
+                } else {
+                    fitted.learning = None;
+                    degraded.push(Degraded {
+                        capability: name,
+                        ports: ports(),
+                        instead: "status does not show which addresses were seen".to_owned(),
+                    });
+                }
+            }
+        }
         behaviours.insert(fitted.name.clone(), Arc::new(fitted));
     }
     let limited: Vec<String> = program

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use agent::AgentStatus;
 use agent::protocol::{self, Reply, Request};
 use clap::Args;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -47,6 +48,19 @@ pub(crate) enum AskError {
     },
     #[error("the connection with the agent at {} broke: {error}", socket.display())]
     Broken { socket: PathBuf, error: io::Error },
+}
+
+/// What the agent of this network namespace says of itself; `None`: none answers, or it serves
+/// another one.
+pub(crate) fn here(socket: &Path) -> Option<AgentStatus> {
+    use std::os::unix::fs::MetadataExt as _;
+    let now = Instant::now();
+    let deadline = now.checked_add(Duration::from_secs(5)).unwrap_or(now);
+    let Ok(Reply::Status(status)) = ask(socket, &Request::Status, deadline) else {
+        return None;
+    };
+    let own = std::fs::metadata("/proc/thread-self/ns/net").ok()?.ino();
+    (status.network_namespace == own).then_some(*status)
 }
 
 /// Sends one request and waits for its reply.

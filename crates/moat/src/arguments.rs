@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Color;
 use crate::{
-    change, check, confirm, doctor, drift, guard, guardian, hook, lab, port, reference, stats,
-    status, trace, watch,
+    change, check, confirm, doctor, drift, guard, guardian, hook, lab, port, reference, serve,
+    stats, status, trace, watch,
 };
 
 /// A moat around every virtual machine: security profiles for the ports of Linux bridges.
@@ -232,6 +232,38 @@ and its ports stay in quarantine.
 Exit codes: 0 done, 1 the agent refused or does not answer, 2 the command line or the input is wrong,
 3 the input cannot be read.")]
     Hook(hook::HookArguments),
+
+    /// Stay on this host, and keep every VM's ports protected from their first frame to their last
+    #[command(after_help = "\
+Examples:
+  sudo moat agent                            documents from /etc/moat, until Ctrl-C
+  sudo moat agent /etc/moat --allow-user oneadmin --socket-group oneadmin
+  sudo systemctl enable --now moat           the same as a service
+
+Ending it changes nothing in the switch: what is in force stays. `moat status` shows what it does.
+
+Exit codes: 0 ended as asked, 2 the command line is wrong, 3 the system refused.")]
+    Agent(serve::ServeArguments),
+
+    /// Have the agent read its documents again, and say whether they took effect
+    #[command(after_help = "\
+Examples:
+  sudo moat reload
+  sudo moat reload --json
+
+The agent notices changed documents by itself; this waits for the result.
+
+Exit codes: 0 they are in force, 1 they are not and those before are, or no agent answers.")]
+    Reload(crate::agent_client::AgentArguments),
+
+    /// Print what the agent counts, as Prometheus reads it
+    #[command(after_help = "\
+Examples:
+  sudo moat metrics
+  sudo moat metrics > /var/lib/prometheus/node-exporter/moat.prom
+
+Exit codes: 0 printed, 1 no agent answers.")]
+    Metrics(crate::agent_client::AgentArguments),
 
     /// List the services that rules can name
     #[command(after_help = "\

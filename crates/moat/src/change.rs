@@ -15,7 +15,7 @@ use crate::effect;
 use crate::fault::{Failure, Outcome};
 use crate::output::{self, Style, count, paint};
 use crate::report::Written;
-use crate::situation::{self, Prospect, Situation};
+use crate::situation::{self, Prospect};
 use crate::{record, report, resume};
 
 #[derive(Args, Debug)]

@@ -2,23 +2,22 @@
 //! moat's table, and interfaces that come and go, are mended at once. Knows when to look; what to
 //! change is left to `change::converge`.
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use datapath_nftables::NftablesDatapath;
-use inventory::{LinkMonitor, LinkNotice};
-use nftables::{Event, Monitor};
 use serde_json::json;
 
 use crate::change::{self, Applied};
 use crate::confirm;
 use crate::documents::{self, Declaration, Documents};
 use crate::fault::{Failure, Outcome};
+use crate::hints::{self, Hint};
 use crate::output::{self, Style, paint};
 use crate::{report, situation, time};
 
-/// The threads that listen ask now and then whether they are still wanted.
+/// How long to wait where nothing limits it.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
 #[derive(Args, Debug)]
@@ -36,19 +35,6 @@ pub(crate) struct GuardArguments {
     pub time: Option<Duration>,
 }
 
-/// Why the switch is looked at again.
-enum Hint {
-    /// Something in our table, or news of it, was lost.
-    Table,
-    /// Who committed the change that came before.
-    By {
-        process: u32,
-        name: String,
-    },
-    Interface(String),
-    Deaf(String),
-}
-
 /// # Errors
 /// See [`Failure`].
 pub(crate) fn guard(arguments: &GuardArguments, as_json: bool) -> Result<Outcome, Failure> {
@@ -56,7 +42,7 @@ pub(crate) fn guard(arguments: &GuardArguments, as_json: bool) -> Result<Outcome
     let host = arguments.host.as_deref();
     confirm::refuse_while_pending()?;
     // Listen first, look then: nothing falls between the two.
-    let hints = listen()?;
+    let hints = hints::listen()?;
     let mut datapath = situation::open()?;
     let applied = change::converge(&mut datapath, &declaration, host)?;
     tell("applied", &applied, None, as_json);
@@ -106,14 +92,14 @@ fn watch_over(
         let mut look = false;
         for hint in std::iter::once(first).chain(hints.try_iter()) {
             match hint {
-                Hint::Table => look = true,
+                Hint::Table | Hint::Lost => look = true,
                 Hint::By { process, name } if process != own => {
                     reason = Some(format!("{name} (process {process}) changed moat's table"));
                 }
                 Hint::By { .. } => {}
-                Hint::Interface(text) => {
+                Hint::Interface { name, .. } => {
                     look = true;
-                    reason.get_or_insert(text);
+                    reason.get_or_insert(format!("interface {name} changed"));
                 }
                 Hint::Deaf(error) => return Err(Failure::system(error)),
             }
@@ -132,7 +118,7 @@ fn watch_over(
                                 Some(format!("{name} (process {process}) changed moat's table"));
                         }
                         Hint::By { .. } => break,
-                        Hint::Table | Hint::Interface(_) | Hint::Deaf(_) => {}
+                        Hint::Table | Hint::Lost | Hint::Interface { .. } | Hint::Deaf(_) => {}
                     }
                 }
                 tell("mended", &applied, reason.as_deref(), as_json);
@@ -142,62 +128,6 @@ fn watch_over(
             }
             // The last good policy is in force; the next event may bring what was missing.
             Err(failure) => output::failure(&failure, as_json),
-        }
-    }
-}
-
-fn listen() -> Result<Receiver<Hint>, Failure> {
-    let (sender, hints) = mpsc::channel();
-    let monitor = Monitor::open()
-        .map_err(|error| Failure::system(format!("cannot listen to nf_tables: {error}")))?;
-    let links = LinkMonitor::new().map_err(|error| Failure::system(error.to_string()))?;
-    let for_links = sender.clone();
-    std::thread::spawn(move || listen_to_tables(monitor, &sender));
-    std::thread::spawn(move || listen_to_links(links, &for_links));
-    Ok(hints)
-}
-
-fn listen_to_tables(mut monitor: Monitor, hints: &Sender<Hint>) {
-    let own = datapath_nftables::table();
-    let mut ours = false;
-    loop {
-        let hint = match monitor.next_event(PATIENCE) {
-            Ok(None) => continue,
-            Ok(Some(Event::Changed { table, .. })) if table == own => {
-                ours = true;
-                Hint::Table
-            }
-            Ok(Some(Event::Changed { .. })) => continue,
-            Ok(Some(Event::Generation { process, name, .. })) if std::mem::take(&mut ours) => {
-                Hint::By {
-                    process: process.unwrap_or_default(),
-                    name: name.unwrap_or_else(|| "somebody".to_owned()),
-                }
-            }
-            Ok(Some(Event::Generation { .. })) => continue,
-            Ok(Some(Event::Unknown(_) | Event::Lost)) => Hint::Table,
-            Err(error) => Hint::Deaf(format!("cannot listen to nf_tables any more: {error}")),
-        };
-        let deaf = matches!(hint, Hint::Deaf(_));
-        if hints.send(hint).is_err() || deaf {
-            return;
-        }
-    }
-}
-
-fn listen_to_links(mut links: LinkMonitor, hints: &Sender<Hint>) {
-    loop {
-        let hint = match links.next(PATIENCE) {
-            Ok(None) => continue,
-            Ok(Some(LinkNotice::Link(event))) => {
-                Hint::Interface(format!("interface {} changed", event.name))
-            }
-            Ok(Some(LinkNotice::Overrun)) => Hint::Interface("interfaces changed".to_owned()),
-            Err(error) => Hint::Deaf(error.to_string()),
-        };
-        let deaf = matches!(hint, Hint::Deaf(_));
-        if hints.send(hint).is_err() || deaf {
-            return;
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The one binary: chooses implementations, reads the command line, ends with an exit code.
 
 mod agent_client;
+mod agent_status;
 mod arguments;
 mod capture;
 mod change;
@@ -13,6 +14,7 @@ mod effect;
 mod fault;
 mod guard;
 mod guardian;
+mod hints;
 mod hook;
 mod imagined;
 mod lab;
@@ -24,6 +26,7 @@ mod record;
 mod reference;
 mod report;
 mod resume;
+mod serve;
 mod sides;
 mod situation;
 mod standing;
@@ -69,6 +72,9 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Stats(arguments) => stats::stats(arguments, as_json),
         Command::Doctor(arguments) => doctor::doctor(arguments, as_json),
         Command::Remove(arguments) => change::remove(arguments, as_json),
+        Command::Agent(arguments) => serve::serve(arguments),
+        Command::Reload(arguments) => serve::reload(arguments, as_json),
+        Command::Metrics(arguments) => serve::metrics(arguments),
         Command::Port(arguments) => port::port(arguments, as_json),
         Command::Hook(arguments) => hook::hook(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),

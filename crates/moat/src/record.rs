@@ -64,6 +64,14 @@ impl Moment {
         self.is_certain() && self == other
     }
 
+    /// The same place at another generation.
+    pub(crate) fn at(&self, generation: u32) -> Self {
+        Self {
+            generation,
+            ..self.clone()
+        }
+    }
+
     fn is_certain(&self) -> bool {
         self.build.is_some() && self.boot.is_some() && self.namespace.is_some()
     }

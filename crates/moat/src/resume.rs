@@ -153,10 +153,7 @@ impl Resumed {
         if let Some(generation) = self.session.known_generation()
             && (changed || !self.recorded || generation != self.moment.generation)
         {
-            let moment = Moment {
-                generation,
-                ..self.moment
-            };
+            let moment = self.moment.at(generation);
             change::remember(&moment, declaration, &self.prospect, host);
         }
         Ok(Applied {

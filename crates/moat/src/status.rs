@@ -1,11 +1,15 @@
 //! `moat status` and `moat ports`: what is enforced, beside what documents want where they are
 //! given. Knows how that looks; finding out is left to `standing`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use datapath_nftables::census;
 use policy::document::Port;
 use serde_json::{Value, json};
 
+use crate::agent_client;
+use crate::agent_status;
 use crate::documents::OptionalDocuments;
 use crate::fault::{Failure, Outcome};
 use crate::guardian;
@@ -20,6 +24,12 @@ pub(crate) struct StatusArguments {
     /// The Host document to follow, where several are declared
     #[arg(long, value_name = "NAME")]
     pub host: Option<String>,
+    /// Ask the switch alone, also where an agent could say more
+    #[arg(long)]
+    pub switch: bool,
+    /// Socket of the agent
+    #[arg(long, value_name = "PATH", default_value = agent::protocol::SOCKET)]
+    pub socket: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -64,6 +74,12 @@ fn addresses(port: &Port) -> Vec<String> {
 /// # Errors
 /// See [`Failure`].
 pub(crate) fn status(arguments: &StatusArguments, as_json: bool) -> Result<Outcome, Failure> {
+    if arguments.documents.paths.is_empty()
+        && !arguments.switch
+        && let Some(status) = agent_client::here(&arguments.socket)
+    {
+        return Ok(agent_status::show(&status, as_json));
+    }
     let view = View::of(&arguments.documents.paths, arguments.host.as_deref())?;
     let waiting = guardian::ask("status").unwrap_or_default();
     let managed = view

@@ -6,6 +6,7 @@ mod settle;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use frame::MacAddress;
 use ipnet::IpNet;
@@ -45,6 +46,9 @@ pub struct Claim {
     /// Profiles by where the source found them. [`ProfileSource`] orders them: the first that
     /// names any decides.
     pub profiles: BTreeMap<ProfileSource, Vec<String>>,
+    /// Filters of the source that the port asks for, for whoever makes profiles of them; the
+    /// profiles that come of them are named in `profiles`.
+    pub filters: Vec<FilterUse>,
     /// Documents that the source brings for this port (converted filters, security groups,
     /// networks): they hold for its claims, and never replace what people declared.
     pub documents: Vec<Document>,
@@ -52,6 +56,14 @@ pub struct Claim {
     pub refused: Option<String>,
     /// What was respected in part, or not, for status to show.
     pub notes: Vec<String>,
+}
+
+/// A filter of the source by name, and its parameters as written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FilterUse {
+    pub name: String,
+    /// Values in their order.
+    pub parameters: BTreeMap<String, Vec<String>>,
 }
 
 /// Where a port's profiles come from, the strongest first.
@@ -71,6 +83,19 @@ pub enum ProfileSource {
     HostDefault,
 }
 
+impl fmt::Display for ProfileSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PortDocument => "Port document",
+            Self::Metadata => "metadata",
+            Self::Filter => "filter",
+            Self::SourceNetwork => "source's network",
+            Self::NetworkDocument => "Network document",
+            Self::HostDefault => "Host document",
+        })
+    }
+}
+
 /// What an event of a source means for its claims.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClaimChange {
@@ -78,6 +103,9 @@ pub enum ClaimChange {
     Replace { vm: String, claims: Vec<Claim> },
     /// The VM has no port on this host any more.
     Remove { vm: String },
+    /// The VM leaves this host, or is about to: its claims end with their interfaces, at once where
+    /// there is none. So a source that says so too early, or wrongly, opens and cuts nothing.
+    Release { vm: String },
     /// These are all ports of all VMs of the source: a full resync.
     ReplaceAll { claims: Vec<Claim> },
     /// Nothing that concerns ports.

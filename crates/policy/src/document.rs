@@ -8,6 +8,7 @@ use frame::MacAddress;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::learn::Learn;
 use crate::origin::Origin;
 use crate::rule::{FieldValue, Rule, Term, Verdict};
 
@@ -64,6 +65,8 @@ pub struct Profile {
     pub audit: bool,
     /// Whether a DHCP client works without a rule; `None`: inherited, else on.
     pub dhcp: Option<bool>,
+    /// Where addresses may be learned; `None`: inherited, else the network's.
+    pub learn: Option<Learn>,
     /// VLAN ids that the VM may use itself.
     pub tagged: Vec<(u16, u16)>,
     /// Ethertypes besides IPv4, IPv6 and ARP that may pass.
@@ -204,6 +207,8 @@ pub struct Network {
     pub addresses: Vec<IpNet>,
     /// Profiles of ports that name none.
     pub profiles: Vec<String>,
+    /// Where addresses of ports may be learned whose profiles say nothing of it; `None`: nowhere.
+    pub learn: Option<Learn>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -279,6 +284,8 @@ pub struct Port {
     pub role: Role,
     /// In the order of decision. Empty: the network's.
     pub profiles: Vec<String>,
+    /// Where its addresses may be learned; `None`: as its profiles say.
+    pub learn: Option<Learn>,
     pub variables: BTreeMap<String, Vec<FieldValue>>,
 }
 

@@ -9,6 +9,7 @@ pub mod document;
 pub mod evaluate;
 pub mod intervals;
 pub mod language;
+pub mod learn;
 pub mod lint;
 pub mod meaning;
 pub mod observation;
@@ -18,6 +19,6 @@ pub mod rule;
 pub mod services;
 
 pub use catalog::Catalog;
-pub use compile::{CompileError, Incremental, compile};
+pub use compile::{CompileError, Incremental, compile, compile_learned};
 pub use evaluate::{Decider, Evaluation, evaluate};
 pub use program::HostProgram;

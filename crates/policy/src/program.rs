@@ -9,6 +9,7 @@ use frame::MacAddress;
 
 use crate::document::{Guard, Limits, RejectMode, Stateful};
 use crate::intervals::Intervals;
+use crate::learn::Learning;
 use crate::origin::Origin;
 use crate::rule::{Field, LogRate, Verdict};
 
@@ -103,7 +104,7 @@ pub struct PortProgram {
     pub bridge: String,
     pub network: String,
     pub mac: MacAddress,
-    /// What the IPv4 and ARP guards allow as source.
+    /// What the IPv4 and ARP guards allow as source: declared and learned addresses.
     pub ipv4: Intervals<Ipv4Addr>,
     /// What the IPv6 and ND guards allow, the EUI-64 link-local address included.
     pub ipv6: Intervals<Ipv6Addr>,
@@ -128,6 +129,9 @@ pub struct Behaviour {
     pub reject: RejectMode,
     /// A DHCP client works without a rule.
     pub dhcp: bool,
+    /// Where its ports' addresses may be learned; `None`: nowhere. Guards hold what is not learned
+    /// yet back; with `any` the guards of packets' sources are off.
+    pub learning: Option<Learning>,
     pub tagged: Intervals<u16>,
     pub ethertypes: BTreeSet<u16>,
     /// `None`: open. Else keys in [`HostProgram::mac_sets`]: a frame towards the port passes only

@@ -3,7 +3,7 @@
 use frame::random::Rng;
 use policy::language::{Source, load, parse};
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
-use policy::{Incremental, compile};
+use policy::{Incremental, compile_learned};
 
 const PORTS: usize = 8;
 
@@ -35,7 +35,8 @@ rules: [accept in tcp 80 from @web, accept in tcp 22 from network:club, "accept 
 kind: Profile
 name: own
 default: {in: drop, out: accept}
-rules: [accept in tcp 80 from $IP]
+learn: first-packet
+rules: [accept in tcp 80 from $IP, drop out udp to $IP]
 ---
 kind: Policy
 name: everywhere
@@ -102,7 +103,17 @@ fn what_changed_is_compiled_and_nothing_else_is_missed() {
         let mut observed = observation(&mut rng);
         let mut incremental = Incremental::new(shared.clone(), None, observed.clone());
         for _ in 0..20 {
-            match rng.below(10) {
+            match rng.below(12) {
+                10 | 11 => {
+                    let number = rng.below(PORTS);
+                    let addresses = match rng.below(3) {
+                        0 => Vec::new(),
+                        1 => vec![format!("10.7.0.{number}/32")],
+                        _ => vec![format!("10.7.0.{number}/32"), "10.7.9.9/32".to_owned()],
+                    };
+                    let addresses = addresses.iter().map(|a| a.parse().expect("a prefix"));
+                    incremental.learn(&format!("p{number}"), addresses.collect());
+                }
                 0 => {
                     observed = observation(&mut rng);
                     incremental.observe(observed.clone());
@@ -128,7 +139,9 @@ fn what_changed_is_compiled_and_nothing_else_is_missed() {
                     }
                 }
             }
-            let whole = compile(incremental.catalog(), None, &observed).expect("a program");
+            let learned = incremental.learned().clone();
+            let whole = compile_learned(incremental.catalog(), None, &observed, &learned)
+                .expect("a program");
             let program = incremental.compile().expect("a program");
             assert_eq!(*program, whole, "seed {seed}");
             admitted += whole.ports.len();

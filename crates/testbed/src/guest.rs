@@ -14,6 +14,7 @@ use std::time::Duration;
 use std::{env, io};
 
 pub use emulator::Guest;
+pub(crate) use emulator::KERNEL_COMMAND_LINE;
 
 /// Set in the environment of a guest's command.
 const INSIDE: &str = "MOAT_GUEST";
@@ -122,7 +123,10 @@ pub struct GuestSpec {
     pub optional_modules: Vec<String>,
     /// Other files.
     pub files: Vec<GuestFile>,
-    /// The program to run and its arguments.
+    /// A program, and its arguments, that runs beside the others from before the first module is loaded: it is there
+    /// when a device appears. Empty for none.
+    pub early: Vec<String>,
+    /// The program to run and its arguments; when it ends, so does the guest.
     pub command: Vec<String>,
     /// Environment of the program, besides PATH, HOME and `MOAT_GUEST=1`.
     pub environment: Vec<(String, String)>,
@@ -145,6 +149,7 @@ impl GuestSpec {
                 .map(|name| (*name).to_owned())
                 .collect(),
             files: Vec::new(),
+            early: Vec::new(),
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             environment: vec![("RUST_BACKTRACE".to_owned(), "1".to_owned())],
             timeout: Duration::from_secs(120),
@@ -165,6 +170,38 @@ impl GuestSpec {
         let mut spec = Self::bridge(&command);
         spec.binaries.push(itself);
         Ok(spec)
+    }
+
+    /// The guest's initial file system, for whoever boots it by other means.
+    pub(crate) fn initramfs(&self) -> Result<Vec<u8>, GuestError> {
+        contents::initramfs(self, &modules::newest_kernel()?)
+    }
+
+    /// The smallest guest for a test's network interfaces, which runs `early` from before its driver is loaded: see
+    /// [`GuestSpec::with_program`] for what that can be. It boots in some 3 s with 96 MiB and runs until it is stopped.
+    pub fn network(early: &[&str]) -> Self {
+        Self {
+            binaries: Vec::new(),
+            // The driver of the device last.
+            optional_modules: ["virtio_pci", "virtio_net"].map(str::to_owned).to_vec(),
+            early: early.iter().map(|word| (*word).to_owned()).collect(),
+            environment: Vec::new(),
+            memory: 96,
+            cpus: 1,
+            ..Self::bridge(&["sleep", "100000"])
+        }
+        .with_program()
+    }
+
+    /// Adds the program that sends marked frames and answers, as `/bin/guest-program`: `guest-program send
+    /// kinds=all-forged pause=0`, `guest-program answer PORT`; the head of its source names all options.
+    pub fn with_program(mut self) -> Self {
+        self.files.push(GuestFile {
+            path: "/bin/guest-program".to_owned(),
+            contents: include_bytes!(concat!(env!("OUT_DIR"), "/guest-program")).to_vec(),
+            executable: true,
+        });
+        self
     }
 
     /// Runs the guest to its end.
@@ -201,6 +238,11 @@ pub fn inside_guest() -> bool {
 /// The release of the kernel that guests boot, such as `6.1.0-56-cloud-amd64`.
 pub fn guest_kernel() -> Result<String, GuestError> {
     modules::newest_kernel().map(|kernel| kernel.release)
+}
+
+/// The kernel that guests boot.
+pub(crate) fn kernel_image() -> Result<PathBuf, GuestError> {
+    modules::newest_kernel().map(|kernel| kernel.image)
 }
 
 /// Where a binary of this machine is found inside a guest.

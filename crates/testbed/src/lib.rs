@@ -7,8 +7,10 @@
 //! namespaces are anonymous nothing survives the process, not even when it is killed.
 
 mod flood;
+pub mod forged;
 pub mod guest;
 mod kernel;
+pub mod libvirtd;
 pub mod link;
 mod machine;
 mod marked_frame;

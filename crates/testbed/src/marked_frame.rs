@@ -1,6 +1,7 @@
 //! UDP frames that carry a number, so that every copy of a frame can be told and counted wherever it turns up.
 //! Knows just enough of Ethernet, IP and UDP to build valid ones; parsing is the `frame` crate's.
 
+use crate::forged::Kind;
 use std::net::SocketAddr;
 
 /// What stands before the number at the end of a marked frame.
@@ -90,6 +91,16 @@ impl MarkedFrame {
 pub fn marker_of(frame: &[u8]) -> Option<u32> {
     let (rest, marker) = frame.split_last_chunk::<4>()?;
     rest.ends_with(&MAGIC).then(|| u32::from_be_bytes(*marker))
+}
+
+impl Kind {
+    /// What a marker stands for: kind and number.
+    pub fn of_marker(marker: u32) -> Option<(Self, u32)> {
+        let [kind, high, middle, low] = marker.to_be_bytes();
+        let mut all = Self::ALL.iter().copied();
+        let kind = all.find(|candidate| candidate.number() == kind)?;
+        Some((kind, u32::from_be_bytes([0, high, middle, low])))
+    }
 }
 
 fn put(bytes: &mut [u8], at: usize, value: u16) {

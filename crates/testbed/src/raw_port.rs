@@ -1,6 +1,7 @@
 //! The virtual machine's end of a port as a wire: frames in and out, byte for byte, and exact counts.
 //! Leaves to [`crate::settle`] how to know that everything sent has arrived.
 
+use crate::forged::Kind;
 use crate::kernel::packet::{PacketSocket, ReceivedFrame};
 use crate::kernel::socket::{deadline_after, wait_readable};
 use crate::marked_frame::MAGIC;
@@ -176,8 +177,28 @@ impl MarkerCounter {
         index: u32,
         marker: Option<u32>,
     ) -> Result<Self, PortError> {
+        Self::with(namespace, device, index, &marker_filter(marker))
+    }
+
+    /// Counts frames of these kinds, whatever their numbers, that arrive at `device` from now on; at a tap, that is
+    /// what its guest sends, whether or not the switch then carries it.
+    pub fn of_kinds(
+        namespace: &Namespace,
+        device: &str,
+        index: u32,
+        kinds: &[Kind],
+    ) -> Result<Self, PortError> {
+        Self::with(namespace, device, index, &kinds_filter(kinds))
+    }
+
+    fn with(
+        namespace: &Namespace,
+        device: &str,
+        index: u32,
+        filter: &[libc::sock_filter],
+    ) -> Result<Self, PortError> {
         // The smallest buffer: a frame that finds it full still counts (packet_rcv, drop_n_acct).
-        let socket = open(namespace, device, index, 0, &marker_filter(marker))?;
+        let socket = open(namespace, device, index, 0, filter)?;
         Ok(Self {
             device: device.to_owned(),
             socket,
@@ -237,29 +258,54 @@ fn overrun(socket: &PacketSocket, device: &str) -> Result<(), PortError> {
 
 /// A classic BPF program that passes frames whose last eight bytes are the magic and the marker.
 fn marker_filter(marker: Option<u32>) -> Vec<libc::sock_filter> {
-    let step = |code: u32, jump_true, jump_false, k| libc::sock_filter {
+    marker.map_or_else(
+        || marked_filter(libc::BPF_W, &[]),
+        |marker| marked_filter(libc::BPF_W, &[marker]),
+    )
+}
+
+/// The same for markers whose first byte is that of a kind.
+fn kinds_filter(kinds: &[Kind]) -> Vec<libc::sock_filter> {
+    let numbers: Vec<u32> = kinds.iter().map(|kind| kind.number().into()).collect();
+    marked_filter(libc::BPF_B, &numbers)
+}
+
+/// Passes frames that end in the magic and a marker whose first byte or whole word is one of `wanted`, or any for none.
+fn marked_filter(size: u32, wanted: &[u32]) -> Vec<libc::sock_filter> {
+    let step = |code: u32, jump_true: usize, jump_false: usize, k| libc::sock_filter {
         code: code as u16,
-        jt: jump_true,
-        jf: jump_false,
+        // Jumps reach 255 steps, and there are fewer kinds.
+        jt: u8::try_from(jump_true).unwrap_or(u8::MAX),
+        jf: u8::try_from(jump_false).unwrap_or(u8::MAX),
         k,
     };
-    let load_relative = libc::BPF_LD | libc::BPF_W | libc::BPF_IND;
+    let load_relative = libc::BPF_LD | libc::BPF_IND;
     let equal = libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K;
+    // After the magic: nothing, or a load and a comparison for each; then the step that passes, then the one that drops.
+    let comparisons = if wanted.is_empty() {
+        0
+    } else {
+        wanted.len().saturating_add(1)
+    };
     let mut program = vec![
         step(libc::BPF_LD | libc::BPF_W | libc::BPF_LEN, 0, 0, 0),
         step(libc::BPF_ALU | libc::BPF_SUB | libc::BPF_K, 0, 0, 8),
         step(libc::BPF_MISC | libc::BPF_TAX, 0, 0, 0),
-        step(load_relative, 0, 0, 0),
+        step(load_relative | libc::BPF_W, 0, 0, 0),
         step(
             equal,
             0,
-            if marker.is_some() { 3 } else { 1 },
+            comparisons.saturating_add(1),
             u32::from_be_bytes(MAGIC),
         ),
     ];
-    if let Some(marker) = marker {
-        program.push(step(load_relative, 0, 0, 4));
-        program.push(step(equal, 0, 1, marker));
+    if !wanted.is_empty() {
+        program.push(step(load_relative | size, 0, 0, 4));
+    }
+    for (place, &value) in wanted.iter().enumerate() {
+        let left = wanted.len().saturating_sub(place).saturating_sub(1);
+        let last = usize::from(left == 0);
+        program.push(step(equal, left, last, value));
     }
     program.push(step(libc::BPF_RET | libc::BPF_K, 0, 0, 1));
     program.push(step(libc::BPF_RET | libc::BPF_K, 0, 0, 0));

@@ -41,6 +41,18 @@ impl Bindings {
         }
     }
 
+    /// Whether the claim has an interface, or would have one the next time somebody looks.
+    pub(super) fn follows(&self, claim: &Claim, observed: &Observation) -> bool {
+        match self.ports.get(&claim.port) {
+            Some(Binding::To(_)) => true,
+            Some(Binding::Gone) => false,
+            None => {
+                let device = claim.device.as_ref();
+                device.is_some_and(|device| observed.interfaces.contains_key(device))
+            }
+        }
+    }
+
     /// The name that the port's interface bears now; `None`: there is none, or not yet. `names` are
     /// those of the observed interfaces by index.
     ///

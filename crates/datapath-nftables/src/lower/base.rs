@@ -14,6 +14,7 @@ use crate::ruleset::Ruleset;
 
 use super::Foreign;
 use super::behaviours::{self, received, sent, sent_ip, tracked};
+use super::learning;
 use super::matching::{Load, Matching};
 use super::names::{self, Layer};
 use super::shared;
@@ -426,6 +427,9 @@ pub(super) fn port(
         );
         push(names::MACS, Element::new(identity.clone()));
     } else {
+        if learning::leases(behaviour) {
+            push(names::MACS, Element::new(identity.clone()));
+        }
         push(
             names::UNGUARDED,
             Element::verdict(interface.clone(), otherwise),

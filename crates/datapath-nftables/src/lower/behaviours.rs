@@ -12,6 +12,7 @@ use policy::rule::Verdict;
 
 use crate::ruleset::Ruleset;
 
+use super::learning;
 use super::lists::{Asked, Lists, word};
 use super::matching::{Load, Matching};
 use super::names::{self, Layer, Transport};
@@ -45,6 +46,7 @@ pub(super) fn tracked(behaviour: &str) -> String {
 impl Behaviours<'_> {
     /// All chains of one behaviour.
     pub(super) fn add(&mut self, behaviour: &Behaviour) {
+        learning::declare(self.ruleset, behaviour);
         for layer in [Layer::Ip4, Layer::Ip6] {
             let entered = sent_ip(&behaviour.name, layer);
             let fragments = self.fragments(behaviour, Direction::Out, layer);
@@ -193,6 +195,9 @@ impl Behaviours<'_> {
             }
             self.chain(&name, messages);
         }
+        if transport == Transport::Udp {
+            rules.extend(learning::asked(behaviour, layer));
+        }
         rules
     }
 
@@ -219,6 +224,9 @@ impl Behaviours<'_> {
         if (layer, transport) == (Layer::Ip6, Transport::Icmp) {
             let target = self.discovery(behaviour, direction);
             rules.push(Matching::new().l4proto(58).jump(&target));
+        }
+        if transport == Transport::Udp && direction == Direction::In {
+            rules.extend(learning::answered(self.ruleset, behaviour, layer));
         }
         if behaviour.dhcp && transport == Transport::Udp {
             rules.push(self.dhcp_client(behaviour, direction, layer));
@@ -406,6 +414,8 @@ impl Behaviours<'_> {
         );
         let malformed = self.refusal("malformed");
         let mut rules = self.tags(behaviour, Direction::Out);
+        // Before what decides: reporting decides nothing.
+        rules.extend(learning::sent(behaviour));
         if on(Guard::Ipv4) {
             // A DHCP client without an address yet.
             rules.push(
@@ -477,7 +487,11 @@ impl Behaviours<'_> {
 
     /// What becomes of good ARP: accepted, unless a rule names it.
     fn arp(&mut self, behaviour: &Behaviour, direction: Direction) -> Kernel {
-        let mut rules = self.jumps(behaviour, direction, (Layer::Arp, None), Asked::Arp);
+        let mut rules = Vec::new();
+        if direction == Direction::Out {
+            rules.extend(learning::probed(behaviour));
+        }
+        rules.extend(self.jumps(behaviour, direction, (Layer::Arp, None), Asked::Arp));
         if rules.is_empty() {
             return Kernel::Accept;
         }

@@ -6,7 +6,7 @@ use nftables::{
     ObjectKind, PayloadBase, Register, Reject, Verdict,
 };
 
-use super::names::LOG_GROUP;
+use super::names::{LEARN_GROUP, LOG_GROUP};
 
 const R: [Register; 16] = [
     Register::R0,
@@ -335,6 +335,20 @@ impl Matching {
             snapshot: None,
             queue_threshold: 0,
         }))
+    }
+
+    /// Reports the first bytes of the frame's packet to whoever learns addresses, as often as the
+    /// port's own limit in this map lets it. Decides nothing.
+    pub(crate) fn teach(self, interface: Load, limits: &str, bytes: u32) -> Vec<Expression> {
+        self.key(interface)
+            .limit_map(limits)
+            .push(Expression::Log(Log::Group {
+                group: LEARN_GROUP,
+                prefix: limits.to_owned(),
+                snapshot: Some(bytes),
+                queue_threshold: 0,
+            }))
+            .expressions
     }
 
     pub(crate) fn verdict(self, verdict: Verdict) -> Vec<Expression> {

@@ -4,6 +4,7 @@
 pub(crate) mod base;
 mod behaviours;
 mod conditions;
+pub(crate) mod learning;
 mod limits;
 mod lists;
 pub(crate) mod matching;
@@ -22,7 +23,7 @@ use behaviours::Behaviours;
 use lists::Lists;
 
 pub(crate) use behaviours::{arp_verdict, takes_all_arp};
-pub use names::{LOG_GROUP, table};
+pub use names::{LEARN_GROUP, LOG_GROUP, table};
 
 /// How frames of managed bridges are told from frames of others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,7 @@ pub(crate) fn with_ports<'a>(
         if let Some(behaviour) = program.behaviours.get(&port.behaviour) {
             base::port(&mut ruleset, port, behaviour, tracking);
             limits::port(&mut ruleset, port);
+            learning::port(&mut ruleset, port, behaviour);
             if tracking {
                 base::zone(&mut ruleset, port);
             }

@@ -11,6 +11,10 @@ pub fn table() -> TableId {
 /// The netlink log group on which drops and logged frames are reported ("mo" in ASCII).
 pub const LOG_GROUP: u16 = 0x6d6f;
 
+/// The netlink log group for frames that tell which addresses a port has ("ml"): another one, so that
+/// whoever watches drops and whoever learns take nothing from each other.
+pub const LEARN_GROUP: u16 = 0x6d6c;
+
 /// Base chains.
 pub(crate) const PREROUTING: &str = "prerouting";
 pub(crate) const INPUT: &str = "input";
@@ -51,6 +55,12 @@ pub(crate) const UPLINKS: &str = "uplinks";
 pub(crate) const MANAGED: &str = "managed";
 pub(crate) const UNMANAGED: &str = "unmanaged-ports";
 pub(crate) const LOCAL_MACS: &str = "local-macs";
+
+/// Maps in which a port that learns has a limit of its own for what is reported of it.
+pub(crate) const LEARN_REFUSED: &str = "learn-refused";
+pub(crate) const LEARN_SAMPLED: &str = "learn-sampled";
+pub(crate) const LEARN_ASKED: &str = "learn-asked";
+pub(crate) const LEARN_ANSWERED: &str = "learn-answered";
 
 /// Which way and for which packets a chain is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

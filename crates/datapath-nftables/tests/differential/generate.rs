@@ -247,6 +247,10 @@ impl Generator<'_> {
             head.push_str("\ndhcp: off");
         }
         if self.chance(40) {
+            let learn = self.learn();
+            head.push_str(&format!("\nlearn: {learn}"));
+        }
+        if self.chance(40) {
             head.push_str(match self.rng.below(4) {
                 0 => "\ntagged: [1-4094]",
                 1 => "\ntagged: [100-109]",
@@ -263,6 +267,17 @@ impl Generator<'_> {
         head.push_str("\nvariables: {PEERS: [10.0.0.2, 10.1.0.0/25, '2001:db8::3'], NUMBERS: [80, 443, 8000-8005]}");
         let rules = self.rules(8);
         draft.add(head, vec![("rules", rules)]);
+    }
+
+    fn learn(&mut self) -> &'static str {
+        self.rng.pick(&[
+            "none",
+            "first-packet",
+            "dhcp",
+            "{mode: dhcp, servers: [10.0.0.1, '2001:db8::1', 'fe80::5054:ff:fe00:1']}",
+            "{mode: dhcp, servers: [10.0.0.9]}",
+            "any",
+        ])
     }
 
     fn ports(&mut self, draft: &mut Draft, networks: &[&str], profiles: usize) {
@@ -285,6 +300,10 @@ impl Generator<'_> {
             if self.chance(85) {
                 let profile = self.rng.below(profiles);
                 head.push_str(&format!("\nprofiles: [profile-{profile}]"));
+            }
+            if self.chance(15) {
+                let learn = self.learn();
+                head.push_str(&format!("\nlearn: {learn}"));
             }
             if self.chance(25) {
                 head.push_str("\nvariables: {PEERS: [10.0.0.3, '2001:db8::2']}");

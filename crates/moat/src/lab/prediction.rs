@@ -183,6 +183,7 @@ fn told(evaluation: &Evaluation, direction: Direction) -> String {
         (Decider::EtherType, _) => "ethertype not listed".to_owned(),
         (Decider::Connection, _) => "no known connection".to_owned(),
         (Decider::Isolation, _) => "isolation".to_owned(),
+        (Decider::DhcpServer, _) => "learn: DHCP server not listed".to_owned(),
         (Decider::Class(class), _) => (*class).to_owned(),
     }
 }

@@ -44,9 +44,12 @@ pub fn settle(declared: &Catalog, host: Option<&str>, claims: &[Claim]) -> Settl
         catalog: declared.clone(),
         ..Settled::default()
     };
-    for document in claims.iter().flat_map(|claim| &claim.documents) {
-        if !names(declared, document) {
-            settled.catalog.insert(document.clone());
+    for claim in claims {
+        for document in &claim.documents {
+            let named = claim.network.as_deref() == Some(document.name());
+            if !names(declared, document) && (named || !covers(declared, document)) {
+                settled.catalog.insert(document.clone());
+            }
         }
     }
     let mut macs: BTreeMap<_, usize> = BTreeMap::new();
@@ -124,6 +127,17 @@ fn names(catalog: &Catalog, document: &Document) -> bool {
         Document::Port(_) => catalog.ports.contains_key(name),
         Document::Host(_) => catalog.hosts.contains_key(name),
     }
+}
+
+/// Whether the document is a network where people declared one: theirs then decides.
+fn covers(declared: &Catalog, document: &Document) -> bool {
+    let Document::Network(brought) = document else {
+        return false;
+    };
+    declared
+        .networks
+        .values()
+        .any(|network| network.bridge == brought.bridge && network.vlan == brought.vlan)
 }
 
 fn port_of(catalog: &mut Catalog, claim: &Claim, document: Option<&Port>) -> Result<Port, String> {

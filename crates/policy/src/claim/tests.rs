@@ -1,4 +1,4 @@
-use crate::document::Document;
+use crate::document::{Document, Network};
 
 use super::*;
 use crate::Catalog;
@@ -137,4 +137,31 @@ fn what_a_claim_brings_never_replaces_what_is_declared() {
     let settled = settle(&documents(), None, &[vm]);
     assert!(!settled.catalog.profiles["web"].audit);
     assert!(settled.catalog.profiles["brought"].audit);
+}
+
+#[test]
+fn brought_network_gives_way_to_one_that_is_declared_for_its_bridge() {
+    let mut vm = claim("new-1/0", 9);
+    let declared = documents()
+        .networks
+        .values()
+        .next()
+        .expect("a network")
+        .clone();
+    vm.network = None;
+    vm.bridge = Some(declared.bridge.clone());
+    vm.vlan = declared.vlan;
+    vm.documents.push(Document::Network(Network {
+        name: "brought".to_owned(),
+        bridge: declared.bridge.clone(),
+        vlan: declared.vlan,
+        mac_filter: true,
+        ..Network::default()
+    }));
+    let settled = settle(&documents(), None, std::slice::from_ref(&vm));
+    assert!(!settled.catalog.networks.contains_key("brought"));
+    assert_eq!(settled.catalog.ports["new-1/0"].network, declared.name);
+    vm.network = Some("brought".to_owned());
+    let settled = settle(&documents(), None, &[vm]);
+    assert_eq!(settled.catalog.ports["new-1/0"].network, "brought");
 }

@@ -1,9 +1,11 @@
-//! Addresses of groups, networks and VMs. Knows declared ports wherever they are; learned addresses
-//! are left to whoever adds them to the ports.
+//! Addresses of groups, networks and VMs. Knows declared ports wherever they are, and what they have
+//! learned; whether a port may learn is left to whoever asks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use crate::catalog::Catalog;
 use crate::document::{Member, Port};
@@ -35,15 +37,23 @@ impl SetName {
 /// Resolves sets, each once.
 pub(super) struct AddressSets<'a> {
     catalog: &'a Catalog,
+    learned: BTreeMap<&'a str, Vec<IpNet>>,
     known: BTreeMap<SetName, Arc<AddressSet>>,
 }
 
 impl<'a> AddressSets<'a> {
-    pub(super) fn new(catalog: &'a Catalog) -> Self {
+    /// `learned`: by port, only of ports whose learned addresses count.
+    pub(super) fn new(catalog: &'a Catalog, learned: BTreeMap<&'a str, Vec<IpNet>>) -> Self {
         Self {
             catalog,
+            learned,
             known: BTreeMap::new(),
         }
+    }
+
+    /// What a port has learned.
+    pub(super) fn learned(&self, port: &str) -> &[IpNet] {
+        self.learned.get(port).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn resolve(&mut self, name: &SetName) -> Arc<AddressSet> {
@@ -57,6 +67,11 @@ impl<'a> AddressSets<'a> {
         set
     }
 
+    fn port(&self, port: &Port, parts: &mut Parts) {
+        parts.nets(&port.addresses);
+        parts.nets(self.learned(&port.name));
+    }
+
     /// `visited` ends the walk where groups contain each other: a member twice is a member once.
     fn collect(&self, name: &SetName, parts: &mut Parts, visited: &mut BTreeSet<SetName>) {
         if !visited.insert(name.clone()) {
@@ -66,11 +81,11 @@ impl<'a> AddressSets<'a> {
         match name {
             SetName::Vm(vm) => ports
                 .filter(|port| port.vm.as_ref() == Some(vm))
-                .for_each(|p| parts.port(p)),
+                .for_each(|port| self.port(port, parts)),
             SetName::Network(network) => {
                 ports
                     .filter(|port| port.network == *network)
-                    .for_each(|port| parts.port(port));
+                    .for_each(|port| self.port(port, parts));
                 let declared = self.catalog.networks.get(network);
                 for net in declared.iter().flat_map(|network| &network.addresses) {
                     parts.range(net.network(), last_address(net));
@@ -83,7 +98,7 @@ impl<'a> AddressSets<'a> {
                 if !group.select.is_empty() {
                     ports
                         .filter(|port| selects(&group.select, port))
-                        .for_each(|p| parts.port(p));
+                        .for_each(|port| self.port(port, parts));
                 }
                 for member in &group.members {
                     match member {
@@ -113,10 +128,14 @@ pub(super) fn selects(labels: &BTreeMap<String, String>, port: &Port) -> bool {
         .all(|(key, value)| port.labels.get(key) == Some(value))
 }
 
-/// The declared addresses of a port.
-pub(super) fn of_port(port: &Port) -> (Intervals<Ipv4Addr>, Intervals<Ipv6Addr>) {
+/// The declared addresses of a port, and what it has learned.
+pub(super) fn of_port(
+    port: &Port,
+    learned: &[IpNet],
+) -> (Intervals<Ipv4Addr>, Intervals<Ipv6Addr>) {
     let mut parts = Parts::default();
-    parts.port(port);
+    parts.nets(&port.addresses);
+    parts.nets(learned);
     let set = parts.finish();
     (set.ipv4, set.ipv6)
 }
@@ -137,8 +156,8 @@ impl Parts {
         }
     }
 
-    fn port(&mut self, port: &Port) {
-        for net in &port.addresses {
+    fn nets(&mut self, nets: &[IpNet]) {
+        for net in nets {
             self.range(net.network(), last_address(net));
         }
     }

@@ -1,11 +1,15 @@
 //! Compiling again after a change of some ports: what it costs follows the change. Owns its inputs,
-//! so that it knows what changed; the result is that of [`compile`] from the same inputs.
+//! so that it knows what changed; the result is that of [`compile_learned`](super::compile_learned)
+//! from the same inputs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::catalog::Catalog;
 use crate::document::Document;
+use crate::learn::Learned;
 use crate::observation::Observation;
 use crate::program::HostProgram;
 
@@ -17,8 +21,9 @@ pub struct Incremental {
     catalog: Catalog,
     host: Option<String>,
     observed: Observation,
+    learned: Learned,
     program: HostProgram,
-    /// Ports whose document or interface changed since `program` was compiled.
+    /// Ports whose document, interface or learned addresses changed since `program` was compiled.
     dirty: BTreeSet<String>,
     /// Something changed that any port may depend on.
     everything: bool,
@@ -31,6 +36,7 @@ impl Incremental {
             catalog,
             host: host.map(str::to_owned),
             observed,
+            learned: Learned::new(),
             program: HostProgram::default(),
             dirty: BTreeSet::new(),
             everything: true,
@@ -87,6 +93,27 @@ impl Incremental {
         self.catalog.ports.remove(name).is_some()
     }
 
+    /// What a port has learned, all of it: as if declared, wherever documents let the port learn.
+    /// Stays until told otherwise, also where the port goes and comes back.
+    pub fn learn(&mut self, port: &str, addresses: BTreeSet<IpNet>) {
+        let before = if addresses.is_empty() {
+            self.learned.remove(port).unwrap_or_default()
+        } else {
+            let new = addresses.clone();
+            self.learned
+                .insert(port.to_owned(), new)
+                .unwrap_or_default()
+        };
+        if before != addresses {
+            self.dirty.insert(port.to_owned());
+        }
+    }
+
+    /// What ports have learned.
+    pub fn learned(&self) -> &Learned {
+        &self.learned
+    }
+
     /// What exists now.
     pub fn observe(&mut self, observed: Observation) {
         if self.observed.bridges != observed.bridges {
@@ -113,7 +140,7 @@ impl Incremental {
     /// As [`super::compile`]; the program before stays what [`Self::program`] says.
     pub fn compile(&mut self) -> Result<&HostProgram, CompileError> {
         let host = choose_host(&self.catalog, self.host.as_deref())?;
-        let mut compiler = Compiler::new(&self.catalog, &host, &self.observed);
+        let mut compiler = Compiler::new(&self.catalog, &host, &self.observed, &self.learned);
         for port in self.catalog.ports.values() {
             let known = self.program.ports.get(&port.name);
             // The first port of each behaviour is compiled, and with it everything that its ports

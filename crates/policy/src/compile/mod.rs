@@ -12,12 +12,15 @@ mod profiles;
 mod rules;
 
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::catalog::Catalog;
-use crate::document::{Host, Level, Port};
+use crate::document::{Guard, Host, Level, Port};
+use crate::intervals::Intervals;
+use crate::learn::{Learn, Learned, Learning};
 use crate::observation::Observation;
 use crate::origin::Origin;
 use crate::program::{
@@ -54,8 +57,22 @@ pub fn compile(
     host: Option<&str>,
     observed: &Observation,
 ) -> Result<HostProgram, CompileError> {
+    compile_learned(catalog, host, observed, &Learned::new())
+}
+
+/// The same, where ports have learned addresses: these are their own, as if declared, wherever
+/// documents let the port learn.
+///
+/// # Errors
+/// As [`compile`].
+pub fn compile_learned(
+    catalog: &Catalog,
+    host: Option<&str>,
+    observed: &Observation,
+    learned: &Learned,
+) -> Result<HostProgram, CompileError> {
     let host = choose_host(catalog, host)?;
-    let mut compiler = Compiler::new(catalog, &host, observed);
+    let mut compiler = Compiler::new(catalog, &host, observed, learned);
     for port in catalog.ports.values() {
         compiler.admit(port, &host);
     }
@@ -92,6 +109,8 @@ fn choose_host(catalog: &Catalog, wanted: Option<&str>) -> Result<Host, CompileE
 struct Compiler<'a> {
     catalog: &'a Catalog,
     pool: Option<&'a str>,
+    /// Profiles of ports that have none from elsewhere.
+    defaults: &'a [String],
     observed: &'a Observation,
     networks: Networks<'a>,
     addresses: AddressSets<'a>,
@@ -101,13 +120,19 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn new(catalog: &'a Catalog, host: &'a Host, observed: &'a Observation) -> Self {
+    fn new(
+        catalog: &'a Catalog,
+        host: &'a Host,
+        observed: &'a Observation,
+        learned: &'a Learned,
+    ) -> Self {
         let mut compiler = Self {
             catalog,
             pool: host.pool.as_deref(),
+            defaults: &host.profiles,
             observed,
             networks: Networks::new(catalog),
-            addresses: AddressSets::new(catalog),
+            addresses: AddressSets::new(catalog, BTreeMap::new()),
             profiles: BTreeMap::new(),
             program: HostProgram {
                 host: host.name.clone(),
@@ -116,10 +141,56 @@ impl<'a> Compiler<'a> {
         };
         compiler.bridges(host);
         compiler.foreign();
+        let bound = compiler.bound(learned);
+        compiler.addresses = AddressSets::new(catalog, bound);
         compiler
     }
 
-    fn admit(&mut self, port: &Port, host: &Host) {
+    /// What was learned by ports that may learn.
+    fn bound(&mut self, learned: &'a Learned) -> BTreeMap<&'a str, Vec<ipnet::IpNet>> {
+        let mut bound = BTreeMap::new();
+        for (name, addresses) in learned {
+            let Some(port) = self.catalog.ports.get(name) else {
+                continue;
+            };
+            let Ok(profile) = self.effective_profile(self.profiles_of(port), &port.network) else {
+                continue;
+            };
+            if self
+                .learning(port, &profile)
+                .is_some_and(|learning| learning.binds())
+            {
+                bound.insert(name.as_str(), addresses.iter().copied().collect());
+            }
+        }
+        bound
+    }
+
+    /// The names of the profiles that are a port's: its own, else its network's, else the host's.
+    fn profiles_of(&self, port: &'a Port) -> &'a [String] {
+        let network = self.catalog.networks.get(&port.network);
+        let of_network = network.map_or(&[][..], |network| &network.profiles);
+        let named = [&port.profiles, of_network, self.defaults];
+        let mut named = named.into_iter().filter(|names| !names.is_empty());
+        named.next().unwrap_or_default()
+    }
+
+    /// What documents say of learning a port's addresses, and whether that is not its profiles'
+    /// word: port before profile before network.
+    fn learn(&self, port: &'a Port, profile: &EffectiveProfile<'a>) -> (Option<&'a Learn>, bool) {
+        let network = self.catalog.networks.get(&port.network);
+        match (&port.learn, profile.learn) {
+            (Some(own), _) => (Some(own), true),
+            (None, Some(of_profile)) => (Some(of_profile), false),
+            (None, None) => (network.and_then(|network| network.learn.as_ref()), true),
+        }
+    }
+
+    fn learning(&self, port: &'a Port, profile: &EffectiveProfile<'a>) -> Option<Learning> {
+        self.learn(port, profile).0.and_then(Learning::of)
+    }
+
+    fn admit(&mut self, port: &'a Port, host: &Host) {
         if let Err(refusal) = self.port(port, host) {
             self.program.refused.insert(port.name.clone(), refusal);
         }
@@ -183,7 +254,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn port(&mut self, port: &Port, host: &Host) -> Result<(), Refusal> {
+    fn port(&mut self, port: &'a Port, host: &Host) -> Result<(), Refusal> {
         let absent = |reason: String| Refusal {
             reason,
             origin: port.origin.clone(),
@@ -246,17 +317,18 @@ impl<'a> Compiler<'a> {
                 )));
             }
         }
-        let named = [&port.profiles, &network.profiles, &host.profiles];
-        let names = named.into_iter().find(|names| !names.is_empty());
-        let names = names.map_or(&[][..], Vec::as_slice);
         let profile = self
-            .effective_profile(names, &port.network)
+            .effective_profile(self.profiles_of(port), &port.network)
             .map_err(&refuse)?;
         let behaviour = self.behaviour(port, &profile).map_err(refuse)?;
-        let (ipv4, mut ipv6) = addresses::of_port(port);
-        ipv6 = ipv6.union(&crate::intervals::Intervals::single(
-            port.mac.eui64_link_local(),
-        ));
+        let (mut ipv4, mut ipv6) = addresses::of_port(port, self.addresses.learned(&port.name));
+        ipv6 = ipv6.union(&Intervals::single(port.mac.eui64_link_local()));
+        let learning = self.learning(port, &profile);
+        if learning.is_some_and(|learning| !learning.binds()) {
+            // ARP and neighbour discovery still speak with the port's own MAC.
+            ipv4 = Intervals::range(Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST);
+            ipv6 = Intervals::range(Ipv6Addr::UNSPECIFIED, Ipv6Addr::from(u128::MAX));
+        }
         self.program.ports.insert(
             port.name.clone(),
             Arc::new(PortProgram {
@@ -299,8 +371,15 @@ impl<'a> Compiler<'a> {
     }
 
     /// The name of the port's behaviour, which this makes if no port before had the same.
-    fn behaviour(&mut self, port: &Port, profile: &EffectiveProfile<'a>) -> Result<String, String> {
-        let variables = Variables::new(port, profile);
+    fn behaviour(
+        &mut self,
+        port: &'a Port,
+        profile: &EffectiveProfile<'a>,
+    ) -> Result<String, String> {
+        let (learn, overridden) = self.learn(port, profile);
+        let learning = learn.and_then(Learning::of);
+        let learned = self.addresses.learned(&port.name).to_vec();
+        let variables = Variables::new(port, profile, learning.as_ref(), &learned);
         let sources = self.sources(port, profile);
         let mut lists = Vec::with_capacity(sources.len());
         for source in sources {
@@ -315,6 +394,9 @@ impl<'a> Compiler<'a> {
                 .iter()
                 .flat_map(|i| i.sources.iter().map(String::as_str)),
         );
+        // A profile's own word is the same for all its ports, and may change in place.
+        let learns = learn.filter(|_| overridden).map(identity_of);
+        identity.extend(learns.as_deref());
         let name = format!(
             "{}-{}",
             identity::word(&profile.name),
@@ -329,7 +411,11 @@ impl<'a> Compiler<'a> {
             }
             let mut guards = profile.guards.clone();
             if implied_mac {
-                guards.insert(crate::document::Guard::Mac);
+                guards.insert(Guard::Mac);
+            }
+            if learning.as_ref().is_some_and(|learning| !learning.binds()) {
+                guards.remove(&Guard::Ipv4);
+                guards.remove(&Guard::Ipv6);
             }
             self.program.behaviours.insert(
                 name.clone(),
@@ -339,6 +425,7 @@ impl<'a> Compiler<'a> {
                     stateful: profile.stateful,
                     reject: profile.reject,
                     dhcp: profile.dhcp,
+                    learning,
                     tagged: profile.tagged.clone(),
                     ethertypes: profile.ethertypes.clone(),
                     isolation,
@@ -494,6 +581,28 @@ impl<'a> Compiler<'a> {
             }
         }
     }
+}
+
+/// Tells what a port or its network says of learning from what others say.
+fn identity_of(learn: &Learn) -> String {
+    let Learn {
+        mode,
+        servers,
+        ipv4_limit,
+        ipv6_limit,
+        within,
+    } = learn;
+    let mut text = format!("learn {}", mode.name());
+    for limit in [ipv4_limit, ipv6_limit] {
+        text.push_str(&limit.map_or_else(|| " -".to_owned(), |limit| format!(" {limit}")));
+    }
+    for server in servers {
+        text.push_str(&format!(" {server}"));
+    }
+    for net in within {
+        text.push_str(&format!(" {net}"));
+    }
+    text
 }
 
 const PORT_RANK: u8 = 5;

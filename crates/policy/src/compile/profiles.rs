@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::catalog::Catalog;
 use crate::document::{Guard, Limits, Port, Profile, RejectMode, Stateful};
 use crate::intervals::Intervals;
+use crate::learn::{Learn, Learning};
 use crate::origin::Origin;
 use crate::rule::{FieldValue, Peer, Rule, Verdict};
 
@@ -22,6 +23,8 @@ pub(super) struct EffectiveProfile<'a> {
     pub(super) stateful: Stateful,
     pub(super) reject: RejectMode,
     pub(super) dhcp: bool,
+    /// Of the first profile that says.
+    pub(super) learn: Option<&'a Learn>,
     pub(super) tagged: Intervals<u16>,
     pub(super) ethertypes: BTreeSet<u16>,
     pub(super) limits: Limits,
@@ -95,6 +98,7 @@ impl<'a> EffectiveProfile<'a> {
                 .find_map(|part| part.reject)
                 .unwrap_or_default(),
             dhcp: parts.iter().find_map(|part| part.dhcp).unwrap_or(true),
+            learn: parts.iter().find_map(|part| part.learn.as_ref()),
             tagged: parts
                 .iter()
                 .flat_map(|part| part.tagged.iter().copied())
@@ -144,11 +148,39 @@ fn collect<'a>(
 pub(super) struct Variables<'a> {
     port: &'a Port,
     profiles: &'a EffectiveProfile<'a>,
+    learning: Option<&'a Learning>,
+    /// What it has learned, where that counts.
+    learned: &'a [ipnet::IpNet],
 }
 
 impl<'a> Variables<'a> {
-    pub(super) fn new(port: &'a Port, profiles: &'a EffectiveProfile<'a>) -> Self {
-        Self { port, profiles }
+    pub(super) fn new(
+        port: &'a Port,
+        profiles: &'a EffectiveProfile<'a>,
+        learning: Option<&'a Learning>,
+        learned: &'a [ipnet::IpNet],
+    ) -> Self {
+        Self {
+            port,
+            profiles,
+            learning,
+            learned,
+        }
+    }
+
+    /// Whether the variable has no value yet, but may get one: an address that is still to be
+    /// learned. A rule cannot be told to match, nor not to.
+    pub(super) fn pending(&self, name: &str) -> bool {
+        let Some(learning) = self.learning.filter(|learning| learning.binds()) else {
+            return false;
+        };
+        let may_come = match name {
+            "IP" => learning.ipv4 > 0 || learning.ipv6 > 0,
+            "IPV4" => learning.ipv4 > 0,
+            "IPV6" => learning.ipv6 > 0,
+            _ => false,
+        };
+        may_come && self.get(name).is_some_and(|values| values.is_empty())
     }
 
     /// The values of a variable, or `None` where nobody defines it. A list may be empty.
@@ -165,7 +197,8 @@ impl<'a> Variables<'a> {
             return Some(values.clone());
         }
         let addresses = |keep: fn(&ipnet::IpNet) -> bool| {
-            let kept = self.port.addresses.iter().filter(|address| keep(address));
+            let all = self.port.addresses.iter().chain(self.learned);
+            let kept = all.filter(|address| keep(address));
             kept.map(|net| FieldValue::Address(net.network(), last_address(net)))
                 .collect()
         };

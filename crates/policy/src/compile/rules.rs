@@ -10,7 +10,7 @@ use crate::intervals::Intervals;
 use crate::program::{Classes, CompiledRule, Condition, Direction, RuleList, Values};
 use crate::rule::{
     Field, FieldKind, FieldMatch, FieldValue, IcmpMatch, Peer, PortRange, Protocol, Rule,
-    RuleDirection, Term,
+    RuleDirection, Term, Verdict,
 };
 
 use crate::services;
@@ -56,6 +56,15 @@ struct Alternative {
     conditions: Vec<Condition>,
     names: Classes,
     packets: bool,
+}
+
+/// What is known of a condition when it is compiled: one that compares with an address that is
+/// still to be learned is unknown, which as in the evaluator keeps `accept` from matching and lets
+/// `drop` match.
+enum Known {
+    Condition(Condition),
+    Always,
+    Never,
 }
 
 impl Context<'_> {
@@ -113,9 +122,13 @@ impl Context<'_> {
         }
         let mut with = Vec::new();
         for field in &rule.with {
-            with.push(self.field(field)?);
+            match self.field(field, rule.verdict)? {
+                Known::Condition(condition) => with.push(condition),
+                Known::Always => {}
+                Known::Never => return Ok(Vec::new()),
+            }
         }
-        let peers = self.peers(&rule.peers, direction)?;
+        let peers = self.peers(&rule.peers, direction, rule.verdict)?;
         let mut all = Vec::with_capacity(terms.len() * peers.len());
         for term in &terms {
             for peer in &peers {
@@ -137,6 +150,7 @@ impl Context<'_> {
         &mut self,
         peers: &[Peer],
         direction: Direction,
+        verdict: Verdict,
     ) -> Result<Vec<Option<Condition>>, RuleError> {
         if peers.is_empty() || peers.contains(&Peer::Any) {
             return Ok(vec![None]);
@@ -166,6 +180,11 @@ impl Context<'_> {
                     any_listed = true;
                     continue;
                 }
+                // Anybody may be it: nobody is accepted as it, and whoever is dropped may be.
+                Peer::Variable(name) if self.variables.pending(name) => match verdict {
+                    Verdict::Accept => continue,
+                    Verdict::Drop | Verdict::Reject => return Ok(vec![None]),
+                },
                 Peer::Variable(name) => {
                     for (first, last) in self.addresses(name)? {
                         listed.range(first, last);
@@ -216,10 +235,17 @@ impl Context<'_> {
             .ok_or_else(|| RuleError::UndefinedVariable(name.to_owned()))
     }
 
-    fn field(&self, matched: &FieldMatch) -> Result<Condition, RuleError> {
+    fn field(&self, matched: &FieldMatch, verdict: Verdict) -> Result<Known, RuleError> {
         let mut values = Vec::new();
         for value in &matched.values {
             match value {
+                FieldValue::Variable(name) if self.variables.pending(name) => {
+                    match (verdict, matched.negated) {
+                        (Verdict::Accept, true) => return Ok(Known::Never),
+                        (Verdict::Accept, false) => {}
+                        (Verdict::Drop | Verdict::Reject, _) => return Ok(Known::Always),
+                    }
+                }
                 FieldValue::Variable(name) => {
                     for value in self.variable(name)? {
                         if !fits(matched.field, &value) {
@@ -231,11 +257,15 @@ impl Context<'_> {
                 value => values.push(value.clone()),
             }
         }
-        Ok(Condition {
+        let held_back = |value: &FieldValue| matches!(value, FieldValue::Variable(name) if self.variables.pending(name));
+        if values.is_empty() && matched.values.iter().any(held_back) {
+            return Ok(Known::Never);
+        }
+        Ok(Known::Condition(Condition {
             field: matched.field,
             negated: matched.negated,
             values: typed(matched.field, &values),
-        })
+        }))
     }
 
     /// `depth` ends services that name each other, which the language refuses anyway.

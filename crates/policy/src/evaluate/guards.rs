@@ -20,6 +20,10 @@ pub(super) fn check(
     frame: &Frame<'_>,
 ) -> Result<(), Refused> {
     let on = |guard| behaviour.guards.contains(&guard);
+    let yet = match &behaviour.learning {
+        Some(_) => ", or not learned yet",
+        None => "",
+    };
     if on(Guard::Mac) && frame.source != port.mac {
         return Err((
             Guard::Mac,
@@ -27,10 +31,10 @@ pub(super) fn check(
         ));
     }
     match &frame.network {
-        Network::Arp(arp) if on(Guard::Arp) => check_arp(port, arp),
+        Network::Arp(arp) if on(Guard::Arp) => check_arp(port, arp, yet),
         Network::Ipv4(ip) => {
             if on(Guard::Ipv4) {
-                check_ipv4(port, ip)?;
+                check_ipv4(port, ip, yet)?;
             }
             let server =
                 ip.protocol == ip_protocol::UDP && ip.transport.destination_port() == Some(68);
@@ -42,7 +46,7 @@ pub(super) fn check(
         }
         Network::Ipv6(ip) => {
             if on(Guard::Ipv6) {
-                check_ipv6(port, ip)?;
+                check_ipv6(port, ip, yet)?;
             }
             let server =
                 ip.protocol == ip_protocol::UDP && ip.transport.destination_port() == Some(546);
@@ -58,7 +62,7 @@ pub(super) fn check(
                 "it advertises or redirects to a router",
             )?;
             if on(Guard::Nd) {
-                check_discovery(port, ip, kind)?;
+                check_discovery(port, ip, kind, yet)?;
             }
             Ok(())
         }
@@ -82,7 +86,7 @@ fn refuse(when: bool, guard: Guard, reason: &str) -> Result<(), Refused> {
     }
 }
 
-fn check_arp(port: &PortProgram, arp: &Arp) -> Result<(), Refused> {
+fn check_arp(port: &PortProgram, arp: &Arp, yet: &str) -> Result<(), Refused> {
     let (mac, ip) = (arp.sender_mac, arp.sender_ip);
     if mac != Some(port.mac) {
         let mac = mac.map_or_else(|| "missing".to_owned(), |mac| mac.to_string());
@@ -98,11 +102,11 @@ fn check_arp(port: &PortProgram, arp: &Arp) -> Result<(), Refused> {
     let ip = ip.map_or_else(|| "missing".to_owned(), |ip| ip.to_string());
     Err((
         Guard::Arp,
-        format!("ARP sender address {ip} is not one of the port's"),
+        format!("ARP sender address {ip} is not one of the port's{yet}"),
     ))
 }
 
-fn check_ipv4(port: &PortProgram, ip: &Ipv4<'_>) -> Result<(), Refused> {
+fn check_ipv4(port: &PortProgram, ip: &Ipv4<'_>, yet: &str) -> Result<(), Refused> {
     if port.ipv4.contains(ip.source) {
         return Ok(());
     }
@@ -116,12 +120,12 @@ fn check_ipv4(port: &PortProgram, ip: &Ipv4<'_>) -> Result<(), Refused> {
     } else {
         Err((
             Guard::Ipv4,
-            format!("source {} is not one of the port's", ip.source),
+            format!("source {} is not one of the port's{yet}", ip.source),
         ))
     }
 }
 
-fn check_ipv6(port: &PortProgram, ip: &Ipv6<'_>) -> Result<(), Refused> {
+fn check_ipv6(port: &PortProgram, ip: &Ipv6<'_>, yet: &str) -> Result<(), Refused> {
     if port.ipv6.contains(ip.source) {
         return Ok(());
     }
@@ -134,14 +138,19 @@ fn check_ipv6(port: &PortProgram, ip: &Ipv6<'_>) -> Result<(), Refused> {
     } else {
         Err((
             Guard::Ipv6,
-            format!("source {} is not one of the port's", ip.source),
+            format!("source {} is not one of the port's{yet}", ip.source),
         ))
     }
 }
 
 /// Messages are read where they have just one layout, so that no option can hide behind another:
 /// no extension headers (RFC 6980 forbids fragments anyway), and nothing or one option.
-fn check_discovery(port: &PortProgram, ip: &Ipv6<'_>, kind: Option<u8>) -> Result<(), Refused> {
+fn check_discovery(
+    port: &PortProgram,
+    ip: &Ipv6<'_>,
+    kind: Option<u8>,
+    yet: &str,
+) -> Result<(), Refused> {
     let Some(kind @ (133 | 135..=136)) = kind else {
         return match kind {
             Some(134 | 137) if ip.next_header != ip_protocol::ICMPV6 => Err((
@@ -163,7 +172,7 @@ fn check_discovery(port: &PortProgram, ip: &Ipv6<'_>, kind: Option<u8>) -> Resul
             Some(target) => {
                 return Err((
                     Guard::Nd,
-                    format!("it advertises {target}, which is not the port's"),
+                    format!("it advertises {target}, which is not the port's{yet}"),
                 ));
             }
             None => return Err((Guard::Nd, "an advertisement cut short".to_owned())),

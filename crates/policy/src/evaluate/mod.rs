@@ -9,6 +9,8 @@ mod conditions;
 mod guards;
 mod trace;
 
+use std::net::IpAddr;
+
 use frame::protocol::ether_type;
 use frame::{Frame, Network, Readability};
 
@@ -103,6 +105,9 @@ impl Decision<'_> {
                 if let Some(refusal) = self.isolated() {
                     return trace.drop(Decider::Isolation, refusal);
                 }
+                if let Some(refusal) = self.untrusted_server() {
+                    return trace.drop(Decider::DhcpServer, refusal);
+                }
                 trace.pass(
                     "isolation",
                     match &self.behaviour.isolation {
@@ -174,6 +179,23 @@ impl Decision<'_> {
             "the port is {}, which {source} may not reach",
             isolation.reason
         ))
+    }
+
+    /// A DHCP answer from a server that the port's `learn` does not list.
+    fn untrusted_server(&self) -> Option<String> {
+        let learning = self.behaviour.learning.as_ref()?;
+        let (source, server, client) = match &self.frame.network {
+            Network::Ipv4(ip) => (IpAddr::V4(ip.source), 67, 68),
+            Network::Ipv6(ip) => (IpAddr::V6(ip.source), 547, 546),
+            _ => return None,
+        };
+        let answers = self.frame.transport().is_some_and(|transport| {
+            transport.protocol() == frame::protocol::ip_protocol::UDP
+                && transport.source_port() == Some(server)
+                && transport.destination_port() == Some(client)
+        });
+        (answers && !learning.trusts(source))
+            .then(|| format!("{source} is not among the DHCP servers that the port learns from"))
     }
 
     fn class(&self) -> Class {

@@ -47,6 +47,8 @@ pub enum Decider {
     Tagged,
     Guard(Guard),
     Isolation,
+    /// A DHCP answer from a server that the port's `learn` does not list.
+    DhcpServer,
     /// ARP, neighbour discovery, DHCP client or a listed ethertype, which no rule named.
     Class(&'static str),
     /// Its ethertype is not listed.
@@ -70,6 +72,7 @@ impl fmt::Display for Decider {
             Self::Tagged => f.write_str("tagged"),
             Self::Guard(guard) => write!(f, "guard/{}", guard.name()),
             Self::Isolation => f.write_str("isolation"),
+            Self::DhcpServer => f.write_str("dhcp-server"),
             Self::Class(class) => f.write_str(class),
             Self::EtherType => f.write_str("ethertype"),
             Self::Connection => f.write_str("connection"),
@@ -105,6 +108,7 @@ impl Trace {
             Decider::Malformed | Decider::Tagged | Decider::EtherType => "frame",
             Decider::Guard(_) => "guards",
             Decider::Isolation => "isolation",
+            Decider::DhcpServer => "learning",
             Decider::Class(_) => "class",
             Decider::Connection => "connection",
             Decider::Rule { .. } => "rules",

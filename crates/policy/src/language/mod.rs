@@ -35,7 +35,7 @@ use yaml::Content;
 use crate::catalog::Catalog;
 use crate::document::Document;
 use crate::origin::Origin;
-use crate::rule::{Rule, Term};
+use crate::rule::{FieldValue, Rule, Term};
 
 /// A text with documents: YAML, or JSON (one document, a list of them, or several after each other
 /// with `---`).
@@ -160,6 +160,15 @@ pub fn parse_rule(text: &str) -> Result<Rule, Diagnostics> {
             );
             findings.into_diagnostics(&[Source::new("rule", text)])
         })
+}
+
+/// Reads a value of a variable as it stands in a document, by what it looks like: an address, a
+/// prefix, a range, a MAC address, a number or TCP flags.
+///
+/// # Errors
+/// What is wrong with it, in a sentence.
+pub fn parse_value(text: &str) -> Result<FieldValue, String> {
+    line::fields::variable_value(text).map_err(|error| error.message)
 }
 
 impl FromStr for Rule {

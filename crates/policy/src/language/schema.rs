@@ -4,8 +4,10 @@
 use serde_json::{Map, Value, json};
 
 use super::words::{
-    DIRECTIONS, GUARDS, ISOLATION, PROTOCOLS, REJECT, STATEFUL, SWITCH, Table, VERDICTS, names,
+    DIRECTIONS, GUARDS, ISOLATION, LEARN, PROTOCOLS, REJECT, STATEFUL, SWITCH, Table, VERDICTS,
+    names,
 };
+use crate::learn::MOST_ADDRESSES;
 use crate::rule::Field;
 
 /// A schema that takes every document that [`super::load`] takes in its usual spelling, and no
@@ -36,6 +38,7 @@ pub fn schema() -> Value {
             "rate": pattern("^[1-9][0-9]*(bit|kbit|mbit|gbit|tbit|pps)$", "100mbit, 200pps"),
             "rules": described(list(reference("rule")), "First match decides"),
             "variables": variables(),
+            "learn": learn(),
             "labels": {"type": "object", "additionalProperties": {"type": "string"}},
         },
     })
@@ -176,6 +179,7 @@ fn profile() -> Value {
                     "Whether a DHCP client works without a rule; on unless said",
                 ),
             ),
+            ("learn", reference("learn")),
             (
                 "tagged",
                 described(
@@ -254,6 +258,7 @@ fn network() -> Value {
                 "profiles",
                 described(list(text("A profile")), "Of ports that name none"),
             ),
+            ("learn", reference("learn")),
         ],
     )
 }
@@ -281,6 +286,7 @@ fn port() -> Value {
                 "profiles",
                 described(list(text("A profile")), "In the order of decision"),
             ),
+            ("learn", reference("learn")),
             ("variables", reference("variables")),
         ],
     )
@@ -416,6 +422,39 @@ fn term() -> Value {
         ],
     );
     json!({"anyOf": [text("A service, or a protocol with ports: http, tcp 80"), structured]})
+}
+
+fn learn() -> Value {
+    let most = || json!({"type": "integer", "minimum": 0, "maximum": MOST_ADDRESSES});
+    let limit = json!({"anyOf": [most(), object(&[], [("ipv4", most()), ("ipv6", most())])]});
+    let structured = object(
+        &["mode"],
+        [
+            ("mode", words(LEARN)),
+            (
+                "servers",
+                described(
+                    list(text("An address")),
+                    "DHCP servers that are believed; any unless said",
+                ),
+            ),
+            (
+                "limit",
+                described(limit, "Most addresses at a time, for each family"),
+            ),
+            (
+                "within",
+                described(
+                    list(text("A prefix")),
+                    "Only addresses in these are learned",
+                ),
+            ),
+        ],
+    );
+    json!({
+        "anyOf": [words(LEARN), structured],
+        "description": "Where a port's addresses may be learned; none unless said",
+    })
 }
 
 fn variables() -> Value {

@@ -2,6 +2,7 @@
 //! writing, errors and the schema alike. Knows spelling only.
 
 use crate::document::{Guard, Isolation, RejectMode, Stateful};
+use crate::learn::LearnMode;
 use crate::rule::{Protocol, RateUnit, RuleDirection, Verdict};
 
 /// Words and what they stand for.
@@ -72,6 +73,13 @@ pub(super) const ISOLATION: Table<Isolation> = &[
     ("open", Isolation::Open),
     ("members", Isolation::Members),
     ("private", Isolation::Private),
+];
+
+pub(super) const LEARN: Table<LearnMode> = &[
+    ("none", LearnMode::None),
+    ("first-packet", LearnMode::FirstPacket),
+    ("dhcp", LearnMode::Dhcp),
+    ("any", LearnMode::Any),
 ];
 
 pub(super) const SWITCH: Table<bool> = &[("on", true), ("off", false)];

@@ -7,12 +7,13 @@ use super::documents::{KINDS, Kind};
 use super::line::{write_field_value, write_icmp};
 use super::values::{write_mac, write_net, write_rate};
 use super::words::{
-    DIRECTIONS, GUARDS, ISOLATION, REJECT, STATEFUL, SWITCH, Table, VERDICTS, word_for,
+    DIRECTIONS, GUARDS, ISOLATION, LEARN, REJECT, STATEFUL, SWITCH, Table, VERDICTS, word_for,
 };
 use crate::document::{
     Document, Group, Host, Level, Limits, MacPrefix, Member, Network, Policy, Port, Profile, Role,
     Service,
 };
+use crate::learn::Learn;
 use crate::rule::{FieldMatch, FieldValue, LogRate, Peer, Rule, Term};
 use frame::MacAddress;
 
@@ -146,6 +147,7 @@ fn profile(object: &mut Object, profile: &Profile, form: RuleForm) {
         object.set("audit", json!(true));
     }
     object.word("dhcp", SWITCH, profile.dhcp.as_ref());
+    learn(object, profile.learn.as_ref());
     object.list("tagged", &profile.tagged, |(first, last)| {
         if first == last {
             json!(first)
@@ -156,6 +158,36 @@ fn profile(object: &mut Object, profile: &Profile, form: RuleForm) {
     object.list("ethertypes", &profile.ethertypes, |value| {
         json!(format!("0x{value:04x}"))
     });
+}
+
+/// A word where the mode is all that is said.
+fn learn(object: &mut Object, learn: Option<&Learn>) {
+    let Some(learn) = learn else { return };
+    let mode = word_for(LEARN, &learn.mode);
+    let plain = Learn {
+        mode: learn.mode,
+        ..Learn::default()
+    };
+    if *learn == plain {
+        return object.set("learn", json!(mode));
+    }
+    let mut keys = Object::default();
+    keys.set("mode", json!(mode));
+    keys.list("servers", &learn.servers, |server| {
+        json!(server.to_string())
+    });
+    match (learn.ipv4_limit, learn.ipv6_limit) {
+        (Some(ipv4), Some(ipv6)) if ipv4 == ipv6 => keys.set("limit", json!(ipv4)),
+        (None, None) => {}
+        (ipv4, ipv6) => {
+            let mut limit = Object::default();
+            limit.some("ipv4", ipv4.map(Value::from));
+            limit.some("ipv6", ipv6.map(Value::from));
+            keys.set("limit", Value::Object(limit.0));
+        }
+    }
+    keys.list("within", &learn.within, |net| json!(write_net(*net)));
+    object.set("learn", Value::Object(keys.0));
 }
 
 fn limits(object: &mut Object, limits: &Limits) {
@@ -226,6 +258,7 @@ fn network(object: &mut Object, network: &Network) {
         json!(write_net(*net))
     });
     object.list("profiles", &network.profiles, text);
+    learn(object, network.learn.as_ref());
 }
 
 fn mac_prefix(prefix: MacPrefix) -> Value {
@@ -268,6 +301,7 @@ fn port(object: &mut Object, port: &Port) {
         Role::Community(name) => object.set("role", json!(format!("community:{name}"))),
     }
     object.list("profiles", &port.profiles, text);
+    learn(object, port.learn.as_ref());
     variables(object, &port.variables);
 }
 

@@ -157,6 +157,7 @@ pub(super) fn reason(evaluation: &Evaluation) -> String {
         Decider::Tagged => "its VLAN tag".to_owned(),
         Decider::Guard(guard) => format!("guard {}", guard.name()),
         Decider::Isolation => "isolation of the network".to_owned(),
+        Decider::DhcpServer => "the DHCP servers that it learns from".to_owned(),
         Decider::Class(class) => format!("what holds for {class}"),
         Decider::EtherType => "its ethertype".to_owned(),
         Decider::Connection => "the state of its connection".to_owned(),

@@ -2,6 +2,7 @@
 
 mod guards;
 mod isolation;
+mod learning;
 mod levels;
 mod rules;
 mod world;

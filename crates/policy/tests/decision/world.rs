@@ -2,6 +2,7 @@
 
 use frame::{FrameSpec, MacAddress};
 use policy::language::{Source, load};
+use policy::learn::Learned;
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 use policy::program::{ConnectionState, Direction};
 use policy::{Evaluation, HostProgram, evaluate};
@@ -15,6 +16,11 @@ pub(crate) const STRANGER: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 0x99]);
 
 impl World {
     pub(crate) fn new(documents: &str) -> Self {
+        Self::that_learned(documents, &[])
+    }
+
+    /// Ports have learned these addresses besides.
+    pub(crate) fn that_learned(documents: &str, learned: &[(&str, &[&str])]) -> Self {
         let catalog = load(&[Source::new("test.yaml", documents)])
             .unwrap_or_else(|errors| panic!("{}", errors.render(false, 100)));
         let mut observed = Observation::default();
@@ -36,7 +42,15 @@ impl World {
                 .interfaces
                 .insert(port.device.clone().expect("a device"), interface);
         }
-        let program = policy::compile(&catalog, None, &observed).expect("a program");
+        let learned: Learned = learned
+            .iter()
+            .map(|(port, addresses)| {
+                let addresses = addresses.iter().map(|a| a.parse().expect("a prefix"));
+                ((*port).to_owned(), addresses.collect())
+            })
+            .collect();
+        let program =
+            policy::compile_learned(&catalog, None, &observed, &learned).expect("a program");
         Self { program }
     }
 

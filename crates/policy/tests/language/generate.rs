@@ -9,6 +9,7 @@ use policy::document::{
     Document, Group, Guard, Host, HostBridge, Isolation, Level, Limits, MacPrefix, Member, Network,
     Policy, Port, Profile, Rate, RejectMode, Role, Service, Stateful,
 };
+use policy::learn::{Learn, LearnMode};
 use policy::origin::Origin;
 use policy::rule::{
     Field, FieldKind, FieldMatch, FieldValue, IcmpMatch, LogRate, Peer, PortRange, Protocol,
@@ -255,6 +256,31 @@ fn interface() -> impl Strategy<Value = String> {
     "[a-z][a-z0-9.@-]{0,14}"
 }
 
+fn learn() -> impl Strategy<Value = Learn> {
+    let limit = || option::of(0..=policy::learn::MOST_ADDRESSES);
+    (
+        select(LearnMode::ALL.to_vec()),
+        btree_set(address(), 0..3),
+        limit(),
+        limit(),
+        btree_set(prefix(), 0..3),
+    )
+        .prop_map(|(mode, servers, ipv4_limit, ipv6_limit, within)| {
+            let said = |said: bool, limit: Option<u8>| limit.filter(|_| said);
+            let binds = matches!(mode, LearnMode::FirstPacket | LearnMode::Dhcp);
+            Learn {
+                mode,
+                servers: servers
+                    .into_iter()
+                    .filter(|_| mode == LearnMode::Dhcp)
+                    .collect(),
+                ipv4_limit: said(mode != LearnMode::None, ipv4_limit),
+                ipv6_limit: said(mode != LearnMode::None, ipv6_limit),
+                within: within.into_iter().filter(|_| binds).collect(),
+            }
+        })
+}
+
 fn profile() -> impl Strategy<Value = Profile> {
     let verdict = || {
         option::of(select(vec![
@@ -303,6 +329,7 @@ fn profile() -> impl Strategy<Value = Profile> {
         option::of(any::<bool>()),
         vec(vlans, 0..3),
         btree_set(0x600..=u16::MAX, 0..3),
+        option::of(learn()),
     );
     (head, modes, limits, rest).prop_map(|(head, modes, limits, rest)| Profile {
         name: head.0,
@@ -327,6 +354,7 @@ fn profile() -> impl Strategy<Value = Profile> {
         dhcp: rest.2,
         tagged: rest.3,
         ethertypes: rest.4,
+        learn: rest.5,
     })
 }
 
@@ -371,6 +399,7 @@ fn network() -> impl Strategy<Value = Network> {
         any::<bool>(),
         vec(prefix(), 0..3),
         vec(name(), 0..3),
+        option::of(learn()),
     );
     (head, members, rest).prop_map(|(head, members, rest)| Network {
         name: head.0,
@@ -387,6 +416,7 @@ fn network() -> impl Strategy<Value = Network> {
         mac_filter: rest.1,
         addresses: rest.2,
         profiles: rest.3,
+        learn: rest.4,
     })
 }
 
@@ -411,6 +441,7 @@ fn port() -> impl Strategy<Value = Port> {
         role,
         vec(name(), 0..3),
         variables(),
+        option::of(learn()),
     );
     (head, rest).prop_map(|(head, rest)| Port {
         name: head.0,
@@ -426,6 +457,7 @@ fn port() -> impl Strategy<Value = Port> {
         role: rest.4,
         profiles: rest.5,
         variables: rest.6,
+        learn: rest.7,
     })
 }
 

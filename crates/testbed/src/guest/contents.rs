@@ -48,9 +48,16 @@ fn first_process(spec: &GuestSpec, modules: &[String]) -> String {
         .iter()
         .map(|(name, value)| format!("export {name}={}", quoted(value)))
         .collect();
-    let command: Vec<String> = spec.command.iter().map(|word| quoted(word)).collect();
-    let (modules, environment, command) =
-        (modules.join(" "), environment.join("\n"), command.join(" "));
+    let words = |words: &[String]| {
+        let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        quoted.join(" ")
+    };
+    let (modules, environment) = (modules.join(" "), environment.join("\n"));
+    let command = words(&spec.command);
+    let early = match spec.early.as_slice() {
+        [] => String::new(),
+        early => format!("{} &", words(early)),
+    };
     // `reboot` rather than `poweroff`: with reboot=t and -no-reboot QEMU ends at once on every machine type.
     format!(
         "#!/bin/sh
@@ -61,6 +68,7 @@ mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /run
 export PATH=/bin HOME=/root {INSIDE}=1
 {environment}
+{early}
 for module in {modules}; do
     insmod /modules/$module || echo \"moat guest: cannot load $module\"
 done

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 const QEMU: &str = "qemu-system-x86_64";
 /// Quick to boot, silent but for errors, and at an end when the kernel stops.
-const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 panic=-1 reboot=t mitigations=off \
+pub(crate) const KERNEL_COMMAND_LINE: &str = "console=ttyS0 quiet loglevel=3 panic=-1 reboot=t mitigations=off \
      tsc=reliable no_timer_check edd=off nokaslr cryptomgr.notests lsm= audit=0";
 
 /// A running guest; dropping it kills it.

@@ -1,6 +1,7 @@
 //! The documents of a source, key by key. Knows what each kind may say; leaves what they must
 //! agree on with each other to `check`.
 
+mod learn;
 mod network;
 mod profile;
 mod rules;

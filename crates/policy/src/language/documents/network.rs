@@ -1,6 +1,7 @@
 //! Networks and the ports in them.
 
 use super::Heading;
+use super::learn::learn;
 use super::profile::variables;
 use crate::document::{Network, Port, Role};
 use crate::language::diagnostic::Finding;
@@ -67,6 +68,9 @@ pub(super) fn network(
     if let Some(node) = fields.take(reader, "profiles") {
         network.profiles = reader.name_list(node, Kingdom::Profile);
     }
+    if let Some(node) = fields.take(reader, "learn") {
+        network.learn = learn(reader, node);
+    }
     network
 }
 
@@ -105,6 +109,9 @@ pub(super) fn port(reader: &mut Reader<'_>, fields: &mut Fields<'_>, heading: He
     }
     if let Some(node) = fields.take(reader, "profiles") {
         port.profiles = reader.name_list(node, Kingdom::Profile);
+    }
+    if let Some(node) = fields.take(reader, "learn") {
+        port.learn = learn(reader, node);
     }
     if let Some(node) = fields.take(reader, "variables") {
         port.variables = variables(reader, node);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Heading;
+use super::learn::learn;
 use super::rules;
 use crate::document::{Limits, Profile};
 use crate::language::line::Kingdom;
@@ -60,6 +61,9 @@ pub(super) fn profile(
     }
     if let Some(node) = fields.take(reader, "dhcp") {
         profile.dhcp = switch(reader, node);
+    }
+    if let Some(node) = fields.take(reader, "learn") {
+        profile.learn = learn(reader, node);
     }
     if let Some(node) = fields.take(reader, "tagged") {
         profile.tagged = reader.list(node, |reader, item| {

@@ -1,0 +1,467 @@
+//! One round of the loop: what was said is taken, the switch is brought to what follows, and whoever
+//! waits is answered. Knows what a caller is told; when a round begins is left to the loop.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+
+use datapath::{Counters, DatapathError, Enforcement};
+use policy::claim::{Claim, ClaimChange};
+use policy::language::load;
+use tracing::{debug, error, info, warn};
+
+use crate::event::Event;
+use crate::protocol::{Reply, Request};
+use crate::standing::{AgentStatus, Difference};
+use crate::store::Said;
+use crate::systems::{self, Interpreted};
+
+use super::{Agent, FIRST_PAUSE, LONGEST_PAUSE, seconds};
+
+/// What a round has to do.
+#[derive(Default)]
+pub(super) struct Round {
+    pub(super) documents: bool,
+    pub(super) look: bool,
+    waiting: Vec<Waiting>,
+    pub(super) stop: bool,
+}
+
+impl Round {
+    pub(super) fn looks(&self) -> bool {
+        self.look || self.documents
+    }
+}
+
+/// A client that is answered when the round is over.
+struct Waiting {
+    answer: Sender<Reply>,
+    want: Want,
+}
+
+enum Want {
+    /// Word of a VM was taken.
+    Ports(Box<Word>),
+    Documents,
+    Status,
+    Metrics,
+}
+
+/// Word of a VM, as it was taken.
+struct Word {
+    source: String,
+    vm: String,
+    output: String,
+    notes: Vec<String>,
+    /// What was said of it before.
+    before: Option<Vec<Claim>>,
+    /// What is to be remembered if it takes effect.
+    said: Option<Said>,
+}
+
+impl<E: Enforcement> Agent<E> {
+    pub(super) fn take(&mut self, event: Event, round: &mut Round) {
+        match event {
+            Event::Asked { request, answer } => self.asked(request, answer, round),
+            Event::Documents => round.documents = true,
+            Event::Links => round.look = true,
+            Event::LinkGone { ifindex } => {
+                self.state.interface_gone(ifindex);
+                round.look = true;
+            }
+            Event::Switch { by } => {
+                let by = by.unwrap_or_else(|| "somebody".to_owned());
+                warn!(by, "what is ours in the switch was changed");
+                self.metrics.foreign_changes.inc();
+                round.look = true;
+            }
+            Event::Source {
+                name,
+                change,
+                asked,
+            } => {
+                round.look |= change != ClaimChange::Nothing;
+                self.state.change(name, change, asked);
+                self.sequence.store(self.state.now(), Ordering::SeqCst);
+            }
+            Event::SourceState { name, problem } => match problem {
+                Some(problem) => {
+                    warn!(source = name, "cannot be heard; its ports stay: {problem}");
+                    self.deaf.insert(name.to_owned(), problem);
+                }
+                None => {
+                    if self.deaf.remove(name).is_some() {
+                        info!(source = name, "can be heard again");
+                    }
+                }
+            },
+            Event::Stop => round.stop = true,
+        }
+    }
+
+    fn asked(&mut self, request: Request, answer: Sender<Reply>, round: &mut Round) {
+        let want = match &request {
+            Request::Status => Want::Status,
+            Request::Metrics => Want::Metrics,
+            Request::Reload => {
+                round.documents = true;
+                Want::Documents
+            }
+            Request::Stop => {
+                round.stop = true;
+                // Whoever does not wait for the answer does not want it; so below.
+                let _ = answer.send(Reply::done());
+                return;
+            }
+            Request::Hook { .. } | Request::Claim { .. } | Request::Unclaim { .. } => {
+                match self.word(&request) {
+                    Ok(want) => {
+                        round.look = true;
+                        want
+                    }
+                    Err(message) => {
+                        warn!("refused: {message}");
+                        let _ = answer.send(Reply::Refused { message });
+                        return;
+                    }
+                }
+            }
+        };
+        round.waiting.push(Waiting { answer, want });
+    }
+
+    /// Takes word of a VM.
+    fn word(&mut self, request: &Request) -> Result<Want, String> {
+        self.metrics.words.inc();
+        let Interpreted {
+            source,
+            change,
+            output,
+            notes,
+        } = systems::interpret(request)?;
+        let vm = match &change {
+            ClaimChange::Replace { vm, .. }
+            | ClaimChange::Remove { vm }
+            | ClaimChange::Release { vm } => vm.clone(),
+            ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => String::new(),
+        };
+        debug!(source, vm, "speaks");
+        let said = match &change {
+            ClaimChange::Replace { .. } => Some(Said {
+                source: source.clone(),
+                vm: vm.clone(),
+                request: request.clone(),
+            }),
+            ClaimChange::Remove { .. } => {
+                self.forget_said(&source, &vm);
+                None
+            }
+            ClaimChange::Release { .. } | ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => {
+                None
+            }
+        };
+        let before = self.state.change(&source, change, u64::MAX);
+        self.sequence.store(self.state.now(), Ordering::SeqCst);
+        Ok(Want::Ports(Box::new(Word {
+            source,
+            vm,
+            output,
+            notes,
+            before,
+            said,
+        })))
+    }
+
+    fn forget_said(&self, source: &str, vm: &str) {
+        if let Err(error) = self.store.forget_said(source, vm) {
+            error!(source, vm, "cannot be forgotten: {error}");
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, mut round: Round) {
+        if round.documents {
+            self.documents(false);
+        }
+        if round.looks() {
+            self.look();
+            if self.take_back(&mut round.waiting) {
+                self.look();
+            }
+        }
+        for Waiting { answer, want } in round.waiting {
+            let reply = self.reply(want);
+            let _ = answer.send(reply);
+        }
+    }
+
+    /// Reads the documents of the folder, and takes them if nothing that is enforced suffers by it.
+    /// `first`: there are none that could hold in their place, so the good ones among the ports are
+    /// better than nothing.
+    pub(super) fn documents(&mut self, first: bool) {
+        let read = (self.read_documents)();
+        let loaded = read.and_then(|sources| match load(&sources) {
+            Ok(catalog) => Ok((sources, catalog)),
+            Err(diagnostics) => Err(diagnostics.to_string()),
+        });
+        let taken = loaded.and_then(|(sources, catalog)| {
+            if first {
+                self.state.adopt(catalog);
+            } else {
+                self.observe();
+                let replaced = self.state.replace_documents(catalog, &self.capabilities);
+                replaced.map_err(|error| error.to_string())?;
+            }
+            Ok(sources)
+        });
+        match taken {
+            Ok(sources) => {
+                info!(files = sources.len(), "documents are in force");
+                self.documents_problem = None;
+                if let Err(error) = self.store.keep_documents(&sources) {
+                    error!("the documents cannot be kept for the next start: {error}");
+                }
+            }
+            Err(problem) => {
+                error!("the documents are not taken, those before stay in force: {problem}");
+                self.metrics.rejected_documents.inc();
+                self.documents_problem = Some(problem);
+            }
+        }
+    }
+
+    fn observe(&mut self) {
+        match inventory::observe() {
+            Ok(observed) => self.state.observe(observed),
+            Err(error) => error!("interfaces cannot be read, those before are assumed: {error}"),
+        }
+    }
+
+    /// Brings the switch to what should be in force now.
+    pub(super) fn look(&mut self) {
+        self.observe();
+        for (source, vm) in self.state.take_ended() {
+            self.forget_said(&source, &vm);
+        }
+        self.metrics.looks.inc();
+        let desired = match self.state.desire(&self.capabilities) {
+            Ok(desired) => desired,
+            Err(error) => return self.failed(error.to_string()),
+        };
+        self.degraded = desired.degraded;
+        let difference = self.standing.desire(&desired.program);
+        self.tell(&difference);
+        match self.switch.enforce(desired.program) {
+            Ok(enforced) => {
+                if enforced.commits > 0 {
+                    self.metrics.commits.inc_by(enforced.commits.into());
+                    debug!(changes = ?enforced.changes, "the switch was changed");
+                }
+                if self.switch_problem.take().is_some() {
+                    info!("the switch is as it should be again");
+                }
+                self.pause = FIRST_PAUSE;
+                self.standing.enforced(seconds());
+            }
+            Err(error) => self.failed(error.to_string()),
+        }
+    }
+
+    fn failed(&mut self, problem: String) {
+        error!("not enforced, what was in force stays: {problem}");
+        self.metrics.failures.inc();
+        self.pause = match self.switch_problem {
+            None => FIRST_PAUSE,
+            Some(_) => self.pause.saturating_mul(2).min(LONGEST_PAUSE),
+        };
+        self.switch_problem = Some(problem);
+    }
+
+    fn tell(&self, difference: &Difference) {
+        let program = self.standing.desired();
+        for name in &difference.admitted {
+            if let Some(port) = program.ports.get(name) {
+                let profiles = port.profiles.join(", ");
+                info!(
+                    port = name,
+                    device = port.device,
+                    bridge = port.bridge,
+                    profiles,
+                    "admitted"
+                );
+            }
+        }
+        for name in &difference.changed {
+            info!(port = name, "has another policy");
+        }
+        for name in &difference.gone {
+            info!(port = name, "is gone");
+        }
+        for (name, reason) in &difference.refused {
+            warn!(port = name, "refused: {reason}");
+        }
+    }
+
+    /// What a VM had before holds again where the new word of it cannot be enforced; says whether
+    /// any was taken back. A VM that had nothing before keeps the refused claim, for status to show.
+    fn take_back(&mut self, waiting: &mut Vec<Waiting>) -> bool {
+        let mut any = false;
+        let mut left = Vec::with_capacity(waiting.len());
+        for mut one in waiting.drain(..) {
+            let Want::Ports(word) = &mut one.want else {
+                left.push(one);
+                continue;
+            };
+            let Word {
+                source, vm, before, ..
+            } = word.as_mut();
+            let Some((port, reason)) = self.refusal(source, vm) else {
+                left.push(one);
+                continue;
+            };
+            let before = before.take().filter(|before| !before.is_empty());
+            if before.is_none() && self.may_be_quarantined(source, vm) {
+                left.push(one);
+                continue;
+            }
+            if let Some(claims) = before {
+                let change = ClaimChange::Replace {
+                    vm: vm.clone(),
+                    claims,
+                };
+                self.state.change(source, change, u64::MAX);
+                any = true;
+            }
+            let message = format!("port {port} is refused: {reason}");
+            let _ = one.answer.send(Reply::Refused { message });
+        }
+        *waiting = left;
+        any
+    }
+
+    fn reply(&mut self, want: Want) -> Reply {
+        match want {
+            Want::Ports(word) => {
+                let Word {
+                    source,
+                    vm,
+                    output,
+                    mut notes,
+                    said,
+                    before: _,
+                } = *word;
+                if let Some(problem) = &self.switch_problem {
+                    return Reply::Refused {
+                        message: format!("its ports cannot be enforced: {problem}"),
+                    };
+                }
+                if let Some(Err(error)) = said.map(|said| self.store.keep_said(&said)) {
+                    // Only a restart would have to hear it again.
+                    error!(
+                        source,
+                        vm, "cannot be remembered beyond this process: {error}"
+                    );
+                }
+                if let Some((port, reason)) = self.refusal(&source, &vm) {
+                    notes.push(format!("port {port} is in quarantine: {reason}"));
+                }
+                Reply::Done { output, notes }
+            }
+            Want::Documents => match &self.documents_problem {
+                Some(problem) => Reply::Refused {
+                    message: problem.clone(),
+                },
+                None => Reply::done(),
+            },
+            Want::Status => Reply::Status(Box::new(self.status())),
+            Want::Metrics => {
+                let counters = self.counters().unwrap_or_default();
+                let status = self.status_with(&counters);
+                Reply::Done {
+                    output: self.metrics.text(&status, &counters),
+                    notes: Vec::new(),
+                }
+            }
+        }
+    }
+
+    /// The first port of the VM that is refused, with the reason.
+    fn refusal(&self, source: &str, vm: &str) -> Option<(String, String)> {
+        let refused = &self.standing.desired().refused;
+        let ports = self.state.ports_of(source, vm).into_iter();
+        let mut ports = ports.filter_map(|port| {
+            let refusal = refused.get(&port).filter(|refusal| !refusal.absent)?;
+            Some((port, refusal.reason.clone()))
+        });
+        ports.next()
+    }
+
+    /// Whether refused ports of the VM pass nothing: on managed bridges alone.
+    fn may_be_quarantined(&self, source: &str, vm: &str) -> bool {
+        let program = self.standing.desired();
+        let managed = |bridge: &Option<String>| {
+            let bridge = bridge.as_ref().and_then(|name| program.bridges.get(name));
+            bridge.is_some_and(|bridge| bridge.managed)
+        };
+        let bridges = self.state.bridges_of(source, vm);
+        self.settings.quarantine_refused && bridges.iter().all(managed)
+    }
+
+    fn counters(&mut self) -> Result<Counters, DatapathError> {
+        self.switch.counters()
+    }
+
+    fn status(&mut self) -> AgentStatus {
+        match self.counters() {
+            Ok(counters) => self.status_with(&counters),
+            Err(error) => {
+                let mut status = self.status_with(&Counters::default());
+                status.switch_problem.get_or_insert(error.to_string());
+                status
+            }
+        }
+    }
+
+    fn status_with(&self, counters: &Counters) -> AgentStatus {
+        let program = self.standing.desired();
+        let degraded = self
+            .degraded
+            .iter()
+            .map(|degraded| format!("{} is missing: {}", degraded.capability, degraded.instead));
+        let admitted: std::collections::BTreeSet<u32> =
+            program.ports.values().map(|port| port.ifindex).collect();
+        let uplinks: std::collections::BTreeSet<u32> = program
+            .bridges
+            .values()
+            .flat_map(|bridge| bridge.uplinks.values().flatten().copied())
+            .collect();
+        let interfaces = self.state.observed().interfaces.iter();
+        let quarantined = interfaces.filter(|(_, interface)| {
+            let bridge = program.bridges.get(&interface.bridge);
+            bridge.is_some_and(|bridge| bridge.managed)
+                && !admitted.contains(&interface.ifindex)
+                && !uplinks.contains(&interface.ifindex)
+        });
+        AgentStatus {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            network_namespace: network_namespace(),
+            host: program.host.clone(),
+            revision: self.standing.revision(),
+            documents_problem: self.documents_problem.clone(),
+            switch_problem: self.switch_problem.clone(),
+            deaf: self.deaf.clone(),
+            degraded: degraded.collect(),
+            quarantined: quarantined.map(|(name, _)| name.clone()).collect(),
+            ports: self.standing.ports(
+                self.state.provenance(),
+                self.state.catalog(),
+                counters,
+                self.switch_problem.as_deref(),
+            ),
+        }
+    }
+}
+
+/// The network namespace of the calling thread, by its inode; 0 where /proc does not say.
+pub(crate) fn network_namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata("/proc/thread-self/ns/net").map_or(0, |namespace| namespace.ino())
+}

@@ -1,1 +1,0 @@
-//! libvirt domains and networks as claims.

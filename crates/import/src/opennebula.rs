@@ -1,1 +1,0 @@
-//! What OpenNebula tells a network driver, as claims.

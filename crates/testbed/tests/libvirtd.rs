@@ -1,0 +1,115 @@
+//! Guests live, move and die on a real libvirt that shares nothing with the machine, and attack from the moment they
+//! have a device.
+
+use testbed::forged::Kind;
+use testbed::guest::GuestSpec;
+use testbed::libvirtd::{
+    Domain, GuestImage, Interface, Libvirtd, LibvirtdSpec, Migration, connect,
+};
+use testbed::marker_of;
+
+const MAC: [u8; 6] = [0x52, 0x54, 0, 0, 0, 1];
+
+#[test]
+fn a_guest_attacks_with_every_kind_of_frame_and_nothing_is_left_behind() {
+    let host = Libvirtd::new().expect("a hypervisor");
+    let spec = GuestSpec::network(&["guest-program", "send", "pause=1000"]);
+    let image = GuestImage::new(&spec).expect("an image");
+    let domain = Domain::new("web-1", &image, vec![Interface::bridge("br0", MAC)]);
+    host.define(&domain).expect("defined");
+    let port = host.plug_port("outside0").expect("a port");
+    let mut wire = port.open().expect("a wire");
+    host.boot("web-1").expect("booted");
+    let forged: Vec<Kind> = Kind::forged().collect();
+    let device = host.device_of("web-1", MAC).expect("a device");
+    let mut sent = host.count(&device, &forged).expect("a counter");
+    host.await_console("web-1", "sending on eth0")
+        .expect("a console");
+    let mut missing = forged.clone();
+    // The bridge keeps spanning tree messages to itself (01:80:c2:00:00:00) unless it forwards that group.
+    missing.retain(|kind| *kind != Kind::SpanningTree);
+    while !missing.is_empty() {
+        let frame = wire
+            .receive(std::time::Duration::from_secs(10))
+            .expect("a wire");
+        let frame = frame.unwrap_or_else(|| panic!("nothing more, but no {missing:?} yet"));
+        let kind = marker_of(&frame).and_then(Kind::of_marker);
+        missing.retain(|wanted| Some(*wanted) != kind.map(|(kind, _)| kind));
+    }
+    assert!(sent.count().expect("a count") >= 14);
+
+    // Unplugged, killed, and the machine is as before.
+    host.kill_emulator("web-1").expect("killed");
+    let processes = host.processes().expect("processes");
+    assert!(host.emulator("web-1").expect("processes").is_none());
+    drop(host);
+    let alive: Vec<_> = processes.iter().filter(|process| process.lives()).collect();
+    assert!(alive.is_empty(), "{alive:?}");
+}
+
+#[test]
+fn guests_outlive_the_daemon() {
+    let host = Libvirtd::new().expect("a hypervisor");
+    let image = GuestImage::new(&GuestSpec::network(&[])).expect("an image");
+    let domain = Domain::new("web-1", &image, vec![Interface::bridge("br0", MAC)]);
+    host.define(&domain).expect("defined");
+    host.boot("web-1").expect("booted");
+    let before = host.emulator("web-1").expect("processes").expect("runs");
+    host.restart_daemon().expect("restarted");
+    assert_eq!(
+        host.ask(&["domstate", "web-1"]).expect("a state").trim(),
+        "running"
+    );
+    host.kill_daemon().expect("killed");
+    host.start_daemon().expect("started");
+    assert_eq!(host.emulator("web-1").expect("processes"), Some(before));
+    host.destroy("web-1").expect("destroyed");
+    assert_eq!(host.emulator("web-1").expect("processes"), None);
+}
+
+#[test]
+fn a_guest_moves_to_another_hypervisor_or_stays_where_it_is() {
+    let one = Libvirtd::new().expect("a hypervisor");
+    let other = Libvirtd::start(&LibvirtdSpec {
+        name: "hv-2".to_owned(),
+        ..LibvirtdSpec::default()
+    })
+    .expect("another");
+    connect(&one, &other).expect("connected");
+    let spec = GuestSpec::network(&["guest-program", "send", "kinds=honest", "pause=1000"]);
+    let image = GuestImage::new(&spec).expect("an image");
+    let domain = Domain::new("web-1", &image, vec![Interface::bridge("br0", MAC)]);
+    one.define(&domain).expect("defined");
+    other.provide(&image).expect("an image there");
+    one.boot("web-1").expect("booted");
+    one.await_console("web-1", "sending on eth0")
+        .expect("a console");
+    let here = |host: &Libvirtd| host.emulator("web-1").expect("processes").is_some();
+
+    // Cancelled: slow enough for that.
+    let slow = one
+        .migrate("web-1", &other, &["--bandwidth", "1"])
+        .expect("begun");
+    one.await_migration("web-1").expect("under way");
+    one.cancel("web-1").expect("cancelled");
+    assert!(!ended(slow).0);
+    assert_eq!((here(&one), here(&other)), (true, false));
+    assert_eq!(
+        one.ask(&["domstate", "web-1"]).expect("a state").trim(),
+        "running"
+    );
+
+    let (moved, message) = ended(one.migrate("web-1", &other, &[]).expect("begun"));
+    assert!(moved, "{message}");
+    assert_eq!((here(&one), here(&other)), (false, true));
+    let device = other.device_of("web-1", MAC).expect("a device");
+    let mut sent = other.count(&device, &[Kind::Honest]).expect("a counter");
+    let before = sent.count().expect("a count");
+    while sent.count().expect("a count") == before {}
+}
+
+fn ended(migration: Migration) -> (bool, String) {
+    let output = migration.wait().expect("an end");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.success(), message)
+}
