@@ -88,7 +88,10 @@ fn show_plan(paths: &[PathBuf], host: Option<&str>, as_json: bool) -> Result<Out
                 if let Some(meaning) = &meaning {
                     text.push_str(&report::meaning_text(meaning));
                 }
-                text.push_str(&report::change_text(&Written::from(change), report::PLAN_LINES));
+                text.push_str(&report::change_text(
+                    &Written::from(change),
+                    report::PLAN_LINES,
+                ));
                 text.push_str(&report::degraded_text(&resolved.degraded));
             }
             (Ok(_), None) => {}
@@ -129,7 +132,8 @@ pub(crate) fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome
         other => other,
     };
     if as_json {
-        let mut answer = report::situation_json(&applied.prospect.program, &applied.prospect.resolved);
+        let mut answer =
+            report::situation_json(&applied.prospect.program, &applied.prospect.resolved);
         answer["change"] = applied
             .change
             .as_ref()

@@ -113,8 +113,11 @@ pub(crate) fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
             }
         }
     }
-    let mut seen = std::collections::BTreeSet::new();
-    files.retain(|file| seen.insert(file.clone()));
+    // One folder has no file twice.
+    if paths.len() > 1 {
+        let mut seen = std::collections::BTreeSet::new();
+        files.retain(|file| seen.insert(file.clone()));
+    }
     files.iter().map(|file| source(file)).collect()
 }
 

@@ -3,6 +3,7 @@
 //! one build of moat, one network namespace and one generation of its tables. What is in force is
 //! always the switch's to say, and a record of another moment says nothing about it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
@@ -11,7 +12,7 @@ use std::path::Path;
 
 use datapath::{Capabilities, Datapath, resolve};
 use datapath_nftables::{Installed, NftablesDatapath};
-use policy::language::Source;
+use policy::language::{Source, load_again};
 use policy::observation::Observation;
 use policy::{HostProgram, Incremental};
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,9 @@ fn build() -> Option<[u64; 6]> {
         file.ctime_nsec(),
     ];
     let [written, written_part, changed, changed_part] = signed.map(i64::cast_unsigned);
-    let when = written.wrapping_mul(1_000_000_000).wrapping_add(written_part);
+    let when = written
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(written_part);
     Some([
         file.dev(),
         file.ino(),
@@ -215,9 +218,24 @@ impl<'a> Contents<'a> {
         documents::declare(sources.collect(), |source| index.kept(source)).ok()
     }
 
-    /// What was applied, compiled.
+    /// What was applied, compiled. Only for the build that wrote it.
     pub(crate) fn before(&self) -> Option<Incremental> {
-        let catalog = self.declaration()?.catalog;
+        // Where what was read is kept, nobody looks at the text.
+        let text = |source: &KeptSource<'a>| match source.kept {
+            [] => source.text,
+            _ => "",
+        };
+        let sources = self.sources.iter();
+        let sources: Vec<Source> = sources
+            .map(|source| Source::new(source.name, text(source)))
+            .collect();
+        let kept = RefCell::new(self.sources.iter().map(|source| source.kept));
+        // Each source is asked for once, in their order.
+        let next = |_: &Source| kept.borrow_mut().next().filter(|kept| !kept.is_empty());
+        let reading = load_again(&sources, next)?;
+        let mut pairs = reading.kept.iter().zip(&self.sources);
+        let same = pairs.all(|(now, before)| now.is_empty() == before.kept.is_empty());
+        let catalog = same.then_some(reading.catalog)?;
         let mut before = Incremental::new(catalog, self.wanted, self.observed()?);
         before.compile().ok()?;
         Some(before)
@@ -334,3 +352,6 @@ pub(crate) fn program_in_force(
     let change = datapath.plan(&resolved.program, installed);
     change.is_empty().then_some(resolved.program)
 }
+
+#[cfg(test)]
+mod tests;

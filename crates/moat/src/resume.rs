@@ -5,9 +5,10 @@
 
 use std::path::PathBuf;
 
-use datapath::{DatapathError, Resolved, resolve};
+use datapath::{DatapathError, resolve};
 use datapath_nftables::{NftablesDatapath, Session};
-use policy::Incremental;
+use policy::observation::Observation;
+use policy::{Catalog, Incremental};
 
 use crate::change::{self, Applied, Verified};
 use crate::documents::{self, Declaration};
@@ -32,7 +33,8 @@ enum Way {
 struct Resumed {
     session: Session,
     prospect: Prospect,
-    resolved: Resolved,
+    /// Of what is to be enforced.
+    documents: Incremental,
     moment: Moment,
     /// The record says all this already.
     recorded: bool,
@@ -70,7 +72,7 @@ pub(crate) fn prepare(paths: &[PathBuf], host: Option<&str>) -> Result<Prepared,
         let declaration = read();
         (before.join(), observing.join(), declaration)
     });
-    let declaration = declaration?;
+    let mut declaration = declaration?;
     let observed = observed.map_err(|_| died())??;
     let resumed = before.map_err(|_| died())?.and_then(|before| {
         let own = situation::own_name(&declaration.catalog);
@@ -79,10 +81,17 @@ pub(crate) fn prepare(paths: &[PathBuf], host: Option<&str>) -> Result<Prepared,
         (contents.wanted == wanted).then_some(())?;
         let recorded = contents.observed().as_ref() == Some(&observed)
             && known.as_ref()?.is_all(&declaration.sources);
-        resume(before, &declaration, observed, datapath, moment, recorded)
+        let catalog = std::mem::take(&mut declaration.catalog);
+        Some(resume(
+            before, catalog, observed, datapath, moment, recorded,
+        ))
     });
     let way = match resumed {
-        Some(resumed) => Way::On(Box::new(resumed)),
+        Some(Ok(resumed)) => Way::On(Box::new(resumed)),
+        Some(Err(catalog)) => {
+            declaration.catalog = catalog;
+            Way::Afresh(Opening::begin().finish()?)
+        }
         None => Way::Afresh(Opening::begin().finish()?),
     };
     Ok(Prepared { declaration, way })
@@ -92,34 +101,42 @@ fn died() -> Failure {
     Failure::system("a thread that prepares the change died; nothing was changed")
 }
 
-/// `None` where the kernel has to be asked: what it lacked then it may have by now.
+/// Gives the catalog back where the kernel has to be asked: what it lacked then it may have by now.
 fn resume(
     mut documents: Incremental,
-    declaration: &Declaration,
-    observed: policy::observation::Observation,
+    catalog: Catalog,
+    observed: Observation,
     mut datapath: NftablesDatapath,
     moment: Moment,
     recorded: bool,
-) -> Option<Resumed> {
+) -> Result<Resumed, Catalog> {
     use datapath::Datapath as _;
-    let capabilities = datapath.capabilities().ok()?;
-    let before = resolve(documents.program(), &capabilities).ok()?;
-    documents.replace(declaration.catalog.clone());
+    let Ok(capabilities) = datapath.capabilities() else {
+        return Err(catalog);
+    };
+    let Ok(before) = resolve(documents.program(), &capabilities) else {
+        return Err(catalog);
+    };
+    documents.replace(catalog);
     documents.observe(observed.clone());
-    let program = documents.compile().ok()?.clone();
-    let resolved = resolve(&program, &capabilities).ok()?;
-    Some(Resumed {
+    let program = documents.compile().ok().cloned();
+    let resolved = program.map(|program| (resolve(&program, &capabilities), program));
+    let Some((Ok(resolved), program)) = resolved else {
+        return Err(documents.catalog().clone());
+    };
+    let resumed = Resumed {
         session: Session::resume(datapath, moment.generation, before.program),
         prospect: Prospect {
             observed,
             program,
             capabilities,
-            resolved: Ok(resolved.clone()),
+            resolved: Ok(resolved),
         },
-        resolved,
+        documents,
         moment,
         recorded,
-    })
+    };
+    Ok(resumed)
 }
 
 impl Prepared {
@@ -128,13 +145,34 @@ impl Prepared {
     /// # Errors
     /// As [`change::converge`].
     pub(crate) fn apply(self, host: Option<&str>) -> Result<Applied, Failure> {
-        let declaration = self.declaration;
+        let mut declaration = self.declaration;
         let mut datapath = match self.way {
             Way::Afresh(datapath) => datapath,
-            Way::On(resumed) => match resumed.apply(&declaration, host) {
-                Ok(applied) => return Ok(applied),
+            Way::On(mut resumed) => match resumed.apply(&declaration, host) {
+                Ok(applied) => {
+                    let Resumed {
+                        session,
+                        prospect,
+                        documents,
+                        ..
+                    } = *resumed;
+                    // The process ends soon: a thousand documents need not be taken apart before.
+                    std::mem::forget((session, documents, declaration));
+                    return Ok(Applied {
+                        prospect,
+                        change: (applied.commits > 0).then_some(Written {
+                            lines: applied.summary,
+                            cost: applied.cost,
+                        }),
+                        retries: applied.commits.saturating_sub(1),
+                        verified: Verified::Generation,
+                    });
+                }
                 // Perhaps what the kernel can do is not what was recorded: ask it.
-                Err(DatapathError::Refused(_)) => Opening::begin().finish()?,
+                Err(DatapathError::Refused(_)) => {
+                    declaration.catalog = resumed.documents.catalog().clone();
+                    Opening::begin().finish()?
+                }
                 Err(error) => return Err(error.into()),
             },
         };
@@ -144,11 +182,15 @@ impl Prepared {
 
 impl Resumed {
     fn apply(
-        mut self,
+        &mut self,
         declaration: &Declaration,
         host: Option<&str>,
-    ) -> Result<Applied, DatapathError> {
-        let applied = self.session.apply(self.resolved.program)?;
+    ) -> Result<datapath_nftables::Applied, DatapathError> {
+        // What is told afterwards is what was compiled, and what of it was given up.
+        let fitted = self.prospect.resolved.as_mut();
+        let program =
+            fitted.map_or_else(|_| Default::default(), |it| std::mem::take(&mut it.program));
+        let applied = self.session.apply(program)?;
         let changed = applied.commits > 0;
         if let Some(generation) = self.session.known_generation()
             && (changed || !self.recorded || generation != self.moment.generation)
@@ -156,14 +198,6 @@ impl Resumed {
             let moment = self.moment.at(generation);
             change::remember(&moment, declaration, &self.prospect, host);
         }
-        Ok(Applied {
-            prospect: self.prospect,
-            change: changed.then_some(Written {
-                lines: applied.summary,
-                cost: applied.cost,
-            }),
-            retries: applied.commits.saturating_sub(1),
-            verified: Verified::Generation,
-        })
+        Ok(applied)
     }
 }

@@ -6,4 +6,5 @@ mod documents;
 mod hooks;
 mod host;
 mod keeping;
+mod resuming;
 mod tracing;

@@ -35,14 +35,21 @@ fn kept_of(sources: &[Source]) -> BTreeMap<NameAndText, Vec<u8>> {
     };
     let pairs = sources.iter().zip(reading.kept);
     pairs
-        .map(|(source, kept)| ((source.name.clone(), source.text.clone()), kept.into_owned()))
+        .map(|(source, kept)| {
+            (
+                (source.name.clone(), source.text.clone()),
+                kept.into_owned(),
+            )
+        })
         .collect()
 }
 
 type NameAndText = (String, String);
 
 fn sources(flaws: &[u8]) -> Vec<Source> {
-    let ports = (1_u8..).zip(flaws).map(|(number, flaw)| port(number, *flaw));
+    let ports = (1_u8..)
+        .zip(flaws)
+        .map(|(number, flaw)| port(number, *flaw));
     std::iter::once(Source::new("shared.yaml", SHARED))
         .chain(ports)
         .collect()
