@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::host::Host;
+use crate::host::{Host, Run};
 
 const SHARED: &str = r#"kind: Host
 name: hv-1
@@ -58,9 +58,15 @@ impl Documents {
 }
 
 fn apply(host: &Host, folder: &str) -> Value {
-    let applied = host.moat(&["apply", folder, "--json"]).ends(0).json();
+    // Names of files stand in the table: the same for every host.
+    let moat = |arguments: &[&str]| {
+        let mut command = host.command(arguments);
+        command.current_dir(folder);
+        Run::of(command.output().expect("the binary runs"))
+    };
+    let applied = moat(&["apply", ".", "--json"]).ends(0).json();
     // Reads the whole table, and compares it with the documents.
-    host.moat(&["diff", folder]).ends(0);
+    moat(&["diff", "."]).ends(0);
     applied
 }
 
@@ -131,7 +137,7 @@ fn what_is_sent_and_installed_is_the_same_with_a_record_and_without() {
         assert_eq!(resumed["verified-by"], expected, "step {number}");
         assert_eq!(afresh["verified-by"], "read-back", "step {number}");
         assert_eq!(resumed["change"], afresh["change"], "step {number}");
-        assert_eq!(table(&one), table(&other), "step {number}");
+        assert!(table(&one) == table(&other), "step {number}");
     }
 }
 
@@ -219,9 +225,10 @@ fn wrong_documents_are_told_as_without_a_record() {
     let path = PathBuf::from(&folder).join("vm-1.yaml");
     let text = std::fs::read_to_string(&path).expect("a file");
     std::fs::write(&path, text.replace("network: lan", "network: wan")).expect("a file");
-    let with = host.moat(&["apply", &folder]).ends(2);
+    let apply = || host.moat(&["apply", &folder]).ends(2);
+    let with = apply();
     std::fs::remove_file(record(&host)).expect("a record");
-    let without = host.moat(&["apply", &folder]).ends(2);
+    let without = apply();
     assert_eq!(with.stderr, without.stderr);
     assert!(with.stderr.contains("wan"), "{}", with.stderr);
 }
