@@ -26,6 +26,7 @@ mod port;
 mod record;
 mod reference;
 mod report;
+mod resume;
 mod serve;
 mod setup;
 mod sides;

@@ -7,4 +7,5 @@ mod drivers;
 mod hooks;
 mod host;
 mod keeping;
+mod resuming;
 mod tracing;
