@@ -1,6 +1,7 @@
 //! Guests live, move and die on a real libvirt that shares nothing with the machine, and attack from the moment they
 //! have a device.
 
+use std::time::Duration;
 use testbed::forged::Kind;
 use testbed::guest::GuestSpec;
 use testbed::libvirtd::{
@@ -29,9 +30,7 @@ fn a_guest_attacks_with_every_kind_of_frame_and_nothing_is_left_behind() {
     // The bridge keeps spanning tree messages to itself (01:80:c2:00:00:00) unless it forwards that group.
     missing.retain(|kind| *kind != Kind::SpanningTree);
     while !missing.is_empty() {
-        let frame = wire
-            .receive(std::time::Duration::from_secs(10))
-            .expect("a wire");
+        let frame = wire.receive(Duration::from_secs(10)).expect("a wire");
         let frame = frame.unwrap_or_else(|| panic!("nothing more, but no {missing:?} yet"));
         let kind = marker_of(&frame).and_then(Kind::of_marker);
         missing.retain(|wanted| Some(*wanted) != kind.map(|(kind, _)| kind));
@@ -99,9 +98,19 @@ fn a_guest_moves_to_another_hypervisor_or_stays_where_it_is() {
         "running"
     );
 
+    let port = other.plug_port("outside0").expect("a port");
+    let mut wire = port.open().expect("a wire");
     let (moved, message) = ended(one.migrate("web-1", &other, &[]).expect("begun"));
     assert!(moved, "{message}");
     assert_eq!((here(&one), here(&other)), (false, true));
+    // QEMU itself announces the guest at its new place, so that switches send there what is for it.
+    let mut announced = false;
+    while !announced {
+        let frame = wire.receive(Duration::from_secs(10)).expect("a wire");
+        let frame = frame.expect("QEMU announces the guest by RARP");
+        let announcement = [MAC.as_slice(), &[0x80, 0x35]].concat();
+        announced = frame.get(6..14) == Some(announcement.as_slice());
+    }
     let device = other.device_of("web-1", MAC).expect("a device");
     let mut sent = other.count(&device, &[Kind::Honest]).expect("a counter");
     let before = sent.count().expect("a count");

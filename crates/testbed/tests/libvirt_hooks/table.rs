@@ -89,8 +89,9 @@ fn port_of_network(port: Node<'_, '_>) -> String {
         text += &format!(" group {}", group.text().unwrap_or_default());
     }
     if let Some(plug) = child(port, "plug") {
-        let what = |name| plug.attribute(name).unwrap_or_default();
-        text += &format!(", plug {} bridge {}", what("type"), what("bridge"));
+        let what = plug.attributes().filter(|it| it.name() != "mode");
+        let words: Vec<&str> = what.map(|it| it.value()).collect();
+        text += &format!(", plug {}", words.join(" "));
     }
     text
 }
