@@ -272,6 +272,20 @@ fn an_interface_is_added_changed_and_removed() {
     let calls = recorder.take().expect("calls");
     check("changes", &table(&calls, &[BRIDGE]));
 
+    // Another portgroup: libvirt 9.0 says yes and leaves it at the old one.
+    let mut regrouped = interface(LAN);
+    regrouped.more = "<alias name='net1'/>".to_owned();
+    regrouped.source = Source::Network {
+        name: "tenants".to_owned(),
+        portgroup: Some("open".to_owned()),
+    };
+    host.give_successfully(&update, &regrouped.xml())
+        .expect("changed");
+    let calls = recorder.take().expect("calls");
+    check("portgroup changed", &table(&calls, &[LAN]));
+    let xml = host.ask(&["dumpxml", GUEST]).expect("XML");
+    assert!(!xml.contains("portgroup='open'"), "{xml}");
+
     // The guest has to let go of the device.
     host.await_console(GUEST, "the command starts")
         .expect("a guest that runs");

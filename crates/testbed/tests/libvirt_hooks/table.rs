@@ -152,6 +152,8 @@ pub(crate) fn keep(calls: &[HookCall], name: &str) {
         let lines: String = call
             .input
             .lines()
+            // Which kernel and initial file system it was does not matter.
+            .filter(|line| !line.contains("<initrd>"))
             .map(|line| match line.split_once("<kernel>") {
                 Some((before, _)) => format!("{before}<kernel>/var/lib/guests/vmlinuz</kernel>\n"),
                 None => format!("{line}\n"),
