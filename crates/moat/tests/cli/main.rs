@@ -3,6 +3,7 @@
 mod applying;
 mod confirming;
 mod documents;
+mod drivers;
 mod hooks;
 mod host;
 mod keeping;

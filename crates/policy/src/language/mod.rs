@@ -18,11 +18,12 @@ mod yaml;
 
 use std::str::FromStr;
 
-pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity, Span};
+pub use diagnostic::{Diagnostic, Diagnostics, Found, Related, Severity, Span};
 #[cfg(test)]
 pub(crate) use names::is_reserved;
 
 pub use schema::schema;
+pub use suggest::closest;
 pub use write::{RuleForm, rule as rule_to_json, to_json, to_yaml, to_yaml_all};
 
 use diagnostic::{Finding, Findings, Place};
