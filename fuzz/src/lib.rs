@@ -20,6 +20,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("specs", specs),
     ("libvirt", libvirt_socket),
     ("libvirt-xml", libvirt_xml),
+    ("leases", leases),
 ];
 
 /// Any text is read or refused with a place in it; what is read compiles and evaluates.
@@ -90,6 +91,46 @@ pub fn netlink(input: &[u8]) {
     let _ = nftables::Monitor::read_datagram(input);
     for packet in nftables::nflog::Listener::read_datagram(input) {
         let _ = packet.frame();
+    }
+}
+
+/// Any frames from and to a port, one after the other, leave the learner within its bounds.
+pub fn leases(input: &[u8]) {
+    use learning::{Direction, Facts, Learner, Mode, Moment, Rules, dhcp4, dhcp6};
+    let _ = dhcp4::Message::read(input);
+    if let Some(message) = dhcp6::Message::read(input) {
+        assert!(message.addresses.len() <= dhcp6::MOST_ADDRESSES);
+    }
+    for mode in [Mode::FirstPacket, Mode::Dhcp, Mode::Any] {
+        let mut learner = Learner::new();
+        let facts = Facts {
+            mac: frame::MacAddress([0x52, 0x54, 0, 0, 0, 1]),
+            rules: Rules {
+                mode,
+                ipv4: 1,
+                ipv6: 2,
+                ..Rules::default()
+            },
+            ..Facts::default()
+        };
+        learner.admit("a", facts, Moment::seconds(0));
+        // A frame begins with its length in two bytes and the way it goes in one.
+        let mut rest = input;
+        let mut second = 0;
+        while let Some((&[high, low, way], after)) = rest.split_first_chunk::<3>() {
+            let length = usize::from(u16::from_be_bytes([high, low])).min(after.len());
+            let (frame, after) = after.split_at(length);
+            rest = after;
+            second += 1;
+            let direction = match way & 1 {
+                0 => Direction::Out,
+                _ => Direction::In,
+            };
+            let before = learner.work();
+            learner.observe("a", direction, frame, Moment::seconds(second));
+            assert!(learner.work() - before < 1_000, "a frame costs little");
+            assert!(learner.held("a").count() <= 4, "no more than is allowed");
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod event;
 mod host;
+pub mod learners;
 mod libvirt_source;
 mod listener;
 mod metrics;

@@ -114,7 +114,7 @@ fn import_filters(arguments: &NwfilterArguments, as_json: bool) -> Result<Outcom
     }
     if arguments.output.is_none() {
         let documents = converted().flat_map(|one| &one.documents);
-        output::print(&to_yaml_all(documents, RuleForm::Line));
+        output::line(to_yaml_all(documents, RuleForm::Line));
     }
     tell(&results);
     Ok(Outcome::findings(refused))
@@ -192,7 +192,7 @@ fn write(folder: &Path, converted: &Converted, force: bool) -> Result<(), Failur
     };
     let name = converted.profile.replace('/', "-");
     let path = folder.join(format!("{name}.yaml"));
-    let text = to_yaml_all(&converted.documents, RuleForm::Line);
+    let text = to_yaml_all(&converted.documents, RuleForm::Line) + "\n";
     match std::fs::read_to_string(&path) {
         Ok(there) if there == text => return Ok(()),
         Ok(_) if !force => {

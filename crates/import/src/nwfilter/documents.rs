@@ -98,6 +98,7 @@ fn only_own_mac(list: &List) -> bool {
     list.clauses()
         .filter(|clause| clause.verdict != Verdict::Drop)
         .all(|clause| clause.conditions.matches().contains(&own))
+        && list.clauses().any(|clause| clause.verdict != Verdict::Drop)
 }
 
 fn last_verdict(list: &List) -> Verdict {
@@ -174,4 +175,25 @@ fn rule(clause: &Clause, direction: Direction, stateless: bool) -> Rule {
         comment: clause.comment.clone(),
         origin: clause.origin.clone(),
     }
+}
+
+/// Variables that the rules name, but `$MAC`.
+pub(super) fn variables(profile: &Profile) -> BTreeSet<String> {
+    let matches = profile.rules.iter().flat_map(|rule| &rule.with);
+    let names = matches
+        .flat_map(|one| &one.values)
+        .filter_map(|value| match value {
+            FieldValue::Variable(name) if name != "MAC" => Some(name.clone()),
+            _ => None,
+        });
+    names.collect()
+}
+
+/// Whether the profile lets every frame pass.
+pub(super) fn accepts_everything(profile: &Profile) -> bool {
+    profile.guards.is_empty()
+        && profile
+            .rules
+            .iter()
+            .all(|rule| rule.verdict == Verdict::Accept && rule.with.is_empty())
 }

@@ -142,6 +142,8 @@ pub fn convert(
     }
     let origin = filters.get(root).map(|filter| filter.origin.clone());
     let profile = documents::profile(name.clone(), root, &origin.unwrap_or_default(), lists);
+    // What no frame comes to needs no value.
+    bindings.variables = documents::variables(&profile);
     let notes = notes::notes(&rules, &bindings, &profile);
     Ok(Converted {
         documents: vec![Document::Profile(profile)],

@@ -28,6 +28,11 @@ pub(super) fn notes(rules: &[Placed<'_>], bindings: &Bindings, profile: &Profile
     if !needed.is_empty() {
         note(&nowhere, format!("ports must define {}", needed.join(", ")));
     }
+    if super::documents::accepts_everything(profile) {
+        let text = "it accepts every frame, as in libvirt, where a chain that decides nothing accepts: such a \
+                    filter is a part of others";
+        note(&nowhere, text.to_owned());
+    }
     for name in &bindings.negated {
         let text = format!(
             "`match='no'` with ${name}: with several values, libvirt makes a rule for each, and one of them \
