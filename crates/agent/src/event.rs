@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 use import::libvirt::Asked;
 use libvirt::DomainRef;
 use libvirt::xml::{Domain, Network};
+use policy::program::Direction;
 
 use crate::protocol::{Reply, Request};
 
@@ -20,8 +21,12 @@ pub enum Event {
     Documents,
     /// Interfaces or bridge ports may have changed.
     Links,
-    /// An interface does not exist any more.
-    LinkGone { ifindex: u32 },
+    /// The switch reports a frame of a port that learns addresses.
+    Report {
+        ifindex: u32,
+        direction: Direction,
+        frame: Vec<u8>,
+    },
     /// Somebody changed what is ours in the switch, as far as it is known who.
     Switch { by: Option<String> },
     /// libvirt tells by its socket.

@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datapath::{Capabilities, Degraded, Unmet, resolve};
 use policy::claim::{Claim, ClaimChange, Provenance, Settled, settle};
-use policy::observation::Observation;
+use policy::observation::{Observation, ObservedInterface};
 use policy::program::Refusal;
 use policy::{Catalog, CompileError, HostProgram, Incremental};
 use thiserror::Error;
+
+use crate::learners::Learners;
 
 use bindings::Bindings;
 
@@ -200,12 +202,6 @@ impl HostState {
         self.end_released();
     }
 
-    /// An interface does not exist any more. Whatever gets its name inherits nothing.
-    pub fn interface_gone(&mut self, ifindex: u32) {
-        self.bindings.gone(ifindex);
-        self.end_released();
-    }
-
     /// Ends claims that a source let go and that have no interface any more.
     fn end_released(&mut self) {
         for claimed in self.claims.values_mut().filter(|it| it.released) {
@@ -281,6 +277,55 @@ impl HostState {
         }
     }
 
+    /// Whether a port of the VM whose interface is not here yet would be refused when it comes, and
+    /// why: a source that speaks before the interface exists wants to know then.
+    pub fn foresee(
+        &self,
+        source: &str,
+        vm: &str,
+        capabilities: &Capabilities,
+    ) -> Option<(String, String)> {
+        let key = Vm {
+            source: source.to_owned(),
+            id: vm.to_owned(),
+        };
+        let bridges = self.bridges_of(source, vm);
+        let mut next = self.clone();
+        let claimed = next.claims.get_mut(&key)?;
+        let mut imagined = false;
+        for (claim, bridge) in claimed.claims.iter_mut().zip(bridges) {
+            let Some(bridge) = bridge else { continue };
+            let here = claim.device.as_ref();
+            if here.is_some_and(|device| self.observed.interfaces.contains_key(device)) {
+                continue;
+            }
+            let network = claim.network.as_ref();
+            let network = network.and_then(|name| self.catalog().networks.get(name));
+            // No interface has such a name: it is longer than IFNAMSIZ.
+            let device = format!("imagined-for-{}", claim.port);
+            let count = u32::try_from(next.observed.interfaces.len()).unwrap_or_default();
+            let interface = ObservedInterface {
+                ifindex: u32::MAX.saturating_sub(count),
+                bridge,
+                mac: claim.device_mac.unwrap_or_default(),
+                pvid: network.map_or(claim.vlan, |network| network.vlan),
+            };
+            next.observed.interfaces.insert(device.clone(), interface);
+            next.bindings.forget(&claim.port);
+            claim.device = Some(device);
+            imagined = true;
+        }
+        if !imagined {
+            return None;
+        }
+        let ports = next.ports_of(source, vm);
+        let desired = next.desire(capabilities).ok()?;
+        ports.into_iter().find_map(|port| {
+            let refusal = desired.program.refused.get(&port)?;
+            (!refusal.absent).then(|| (port, refusal.reason.clone()))
+        })
+    }
+
     fn bound_claims(&mut self) -> Vec<Claim> {
         let interfaces = self.observed.interfaces.iter();
         let names: BTreeMap<u32, &str> = interfaces
@@ -289,6 +334,12 @@ impl HostState {
         let claims = self.claims.values().flat_map(|it| &it.claims);
         let claims = claims.map(|claim| {
             let mut claim = claim.clone();
+            let seen = claim.device.as_ref();
+            let seen = seen.and_then(|device| self.observed.interfaces.get(device));
+            // A source that leaves the bridge to others (libvirt's type ethernet) names none.
+            if let (None, None, Some(seen)) = (&claim.bridge, &claim.network, seen) {
+                claim.bridge = Some(seen.bridge.clone());
+            }
             match self.bindings.device(&claim, &self.observed, &names) {
                 Ok(device) => {
                     if let (None, Some(gone)) = (&device, &claim.device) {
@@ -305,6 +356,11 @@ impl HostState {
             claim
         });
         claims.collect()
+    }
+
+    /// Brings what ports have learned into the next program; says whether there will be another.
+    pub fn settle(&mut self, learners: &Learners, events: &[learning::Event]) -> bool {
+        learners.settle(events, &mut self.incremental)
     }
 
     /// Where the ports of the last [`Self::desire`] come from.

@@ -17,6 +17,6 @@ pub use event::{Event, Told};
 pub use host::{DesireError, Desired, HostState, RejectedDocuments};
 pub use libvirt_source::follow_libvirt;
 pub use listener::{Access, listen};
-pub use service::{Agent, Handle, ReadDocuments, Settings, StartError};
+pub use service::{Agent, Handle, ReadDocuments, Refused, Settings, StartError};
 pub use standing::{AgentStatus, PortState, PortStatus};
 pub use store::Store;

@@ -97,7 +97,7 @@ fn watch_over(
                     reason = Some(format!("{name} (process {process}) changed moat's table"));
                 }
                 Hint::By { .. } => {}
-                Hint::Interface { name, .. } => {
+                Hint::Interface { name } => {
                     look = true;
                     reason.get_or_insert(format!("interface {name} changed"));
                 }

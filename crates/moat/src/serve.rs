@@ -6,9 +6,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use agent::protocol::{Reply, Request};
-use agent::{Access, Agent, Event, Handle, Settings};
+use agent::{Access, Agent, Event, Handle, Refused, Settings};
 use clap::{Args, ValueEnum};
-use datapath_nftables::{NftablesDatapath, Session};
+use datapath_nftables::{LearningFeed, NftablesDatapath, Report, Session};
 use notify::{RecursiveMode, Watcher as _};
 use policy::language::Source;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -62,7 +62,7 @@ pub(crate) struct ServeArguments {
     pub audit: Duration,
     /// What becomes of a VM that has a port whose policy cannot be enforced
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    pub refused: Refused,
+    pub refused: WhenRefused,
     /// How to log
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub log: LogFormat,
@@ -70,12 +70,14 @@ pub(crate) struct ServeArguments {
 
 /// What becomes of a VM that has a port whose policy cannot be enforced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Refused {
+pub(crate) enum WhenRefused {
     /// Its hook fails, so that it does not start
     #[default]
     Fail,
-    /// It starts, with that port in quarantine; on bridges that are not managed it does not start
+    /// It starts where that port is on a managed bridge, and so in quarantine; else its hook fails
     Quarantine,
+    /// It starts; on a bridge that is not managed, and on none, the port is open
+    Start,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -98,6 +100,7 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
     let handle = Handle::new(sender.clone());
     // Listen first, look then: nothing falls between the two.
     listen_to_kernel(&handle)?;
+    listen_to_learning(&handle)?;
     let _watcher = watch_documents(&arguments.documents, &handle);
     listen_to_signals(&handle)?;
     let settings = Settings {
@@ -106,11 +109,15 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
         volatile: arguments.runtime.clone(),
         filters: arguments.filters.clone(),
         audit: arguments.audit,
-        quarantine_refused: arguments.refused == Refused::Quarantine,
+        refused: match arguments.refused {
+            WhenRefused::Fail => Refused::Fail,
+            WhenRefused::Quarantine => Refused::Quarantine,
+            WhenRefused::Start => Refused::Start,
+        },
     };
     let switch = Session::new(NftablesDatapath::open()?);
     let paths = arguments.documents.clone();
-    let agent = Agent::start(settings, switch, Box::new(move || read(&paths)))
+    let agent = Agent::start(settings, switch, Box::new(move || read(&paths)), &handle)
         .map_err(|error| Failure::system(format!("the agent cannot begin: {error}")))?;
     let access = Access {
         users: arguments.users.clone(),
@@ -195,17 +202,41 @@ fn listen_to_kernel(handle: &Handle) -> Result<(), Failure> {
                     by: Some(format!("{name} (process {process})")),
                 },
                 Hint::Lost => Event::Links,
-                Hint::Interface {
-                    gone: Some(ifindex),
-                    ..
-                } => Event::LinkGone { ifindex },
-                Hint::Interface { gone: None, .. } => Event::Links,
+                Hint::Interface { .. } => Event::Links,
                 Hint::Deaf(problem) => Event::SourceState {
                     name: "kernel",
                     problem: Some(problem),
                 },
             };
             if !handle.send(event) {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Frames from which addresses of ports are learned.
+fn listen_to_learning(handle: &Handle) -> Result<(), Failure> {
+    let mut feed = LearningFeed::open()
+        .map_err(|error| Failure::system(format!("cannot receive what ports show: {error}")))?;
+    let handle = handle.clone();
+    std::thread::spawn(move || {
+        loop {
+            let event = match feed.next_report(PULSE) {
+                Ok(Some(Report::Frame(frame))) => Event::Report {
+                    ifindex: frame.ifindex,
+                    direction: frame.direction,
+                    frame: frame.bytes,
+                },
+                Ok(Some(Report::Lost) | None) => continue,
+                Err(error) => Event::SourceState {
+                    name: "learning",
+                    problem: Some(format!("addresses are not learned any more: {error}")),
+                },
+            };
+            let ends = matches!(event, Event::SourceState { .. });
+            if !handle.send(event) || ends {
                 return;
             }
         }

@@ -1,6 +1,6 @@
 use datapath::Capability;
 use policy::language::{Source, load};
-use policy::observation::{ObservedBridge, ObservedInterface};
+use policy::observation::ObservedBridge;
 
 use super::*;
 
@@ -118,8 +118,6 @@ fn a_reused_name_inherits_nothing() {
     // Noticed or not, the new interface of that name is somebody else's.
     see(&mut host, &[("vnet0", 8)]);
     assert!(indices(&mut host).is_empty());
-    host.interface_gone(7);
-    assert!(indices(&mut host).is_empty());
     host.change("libvirt", said("a", &[claim("a/0", "vnet0")]));
     assert_eq!(indices(&mut host)["a/0"], 8, "the source spoke again");
 }
@@ -234,4 +232,26 @@ fn the_order_of_what_is_said_does_not_matter() {
     }
     see(&mut other, all);
     assert_eq!(indices(&mut one), indices(&mut other));
+}
+
+#[test]
+fn what_would_be_refused_is_known_before_the_interface_is_there() {
+    let mut host = host();
+    see(&mut host, &[]);
+    let mut tracked = claim("b/0", "vnet1");
+    tracked.device = None;
+    host.change("libvirt", said("b", std::slice::from_ref(&tracked)));
+    indices(&mut host);
+    assert_eq!(host.foresee("libvirt", "b", &capabilities()), None);
+    let wish = (
+        policy::claim::ProfileSource::Metadata,
+        vec!["tracked".to_owned()],
+    );
+    tracked.profiles.extend([wish]);
+    host.change("libvirt", said("b", &[tracked]));
+    indices(&mut host);
+    let foreseen = host.foresee("libvirt", "b", &capabilities());
+    let (port, reason) = foreseen.unwrap_or_else(|| panic!("it is not refused"));
+    assert_eq!(port, "b/0");
+    assert!(reason.contains("connection-tracking"), "{reason}");
 }

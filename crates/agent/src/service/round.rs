@@ -1,20 +1,23 @@
 //! One round of the loop: what was said is taken, the switch is brought to what follows, and whoever
 //! waits is answered. Knows what a caller is told; when a round begins is left to the loop.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 
 use datapath::{Counters, DatapathError, Enforcement};
+use learning::{PortSnapshot, Snapshot};
 use policy::claim::{Claim, ClaimChange};
 use policy::language::load;
 use tracing::{debug, error, info, warn};
 
 use crate::event::Event;
+use crate::host::{DesireError, Desired};
 use crate::protocol::{Reply, Request};
 use crate::standing::{AgentStatus, Difference};
 use crate::store::Said;
 use crate::systems::Interpreted;
 
-use super::{Agent, FIRST_PAUSE, LONGEST_PAUSE, seconds};
+use super::{Agent, FIRST_PAUSE, LEARNED, LONGEST_PAUSE, Refused, moment_now, seconds};
 
 /// What a round has to do.
 #[derive(Default)]
@@ -62,9 +65,15 @@ impl<E: Enforcement> Agent<E> {
             Event::Asked { request, answer } => self.asked(request, answer, round),
             Event::Documents => round.documents = true,
             Event::Links => round.look = true,
-            Event::LinkGone { ifindex } => {
-                self.state.interface_gone(ifindex);
-                round.look = true;
+            Event::Report {
+                ifindex,
+                direction,
+                frame,
+            } => {
+                let events = self
+                    .learners
+                    .report(ifindex, direction, &frame, moment_now());
+                self.learned(&events, round);
             }
             Event::Switch { by } => {
                 let by = by.unwrap_or_else(|| "somebody".to_owned());
@@ -90,6 +99,26 @@ impl<E: Enforcement> Agent<E> {
                 }
             },
             Event::Stop => round.stop = true,
+        }
+    }
+
+    /// What became known of addresses: told, and brought into the next program.
+    fn learned(&mut self, events: &[learning::Event], round: &mut Round) {
+        tell_learned(events);
+        round.look |= self.state.settle(&self.learners, events);
+        let refused = |event: &learning::Event| matches!(event, learning::Event::Refused { .. });
+        if !events.iter().all(refused) {
+            self.keep_learned();
+        }
+    }
+
+    fn keep_learned(&self) {
+        let snapshot = self.learners.learner().export();
+        let mut ports = self.remembered.clone();
+        ports.extend(snapshot.ports().clone());
+        let kept = serde_json::to_value(Snapshot::of(ports)).map_err(std::io::Error::other);
+        if let Err(error) = kept.and_then(|value| self.store.keep(LEARNED, &value)) {
+            error!("learned addresses cannot be kept for the next start: {error}");
         }
     }
 
@@ -239,7 +268,7 @@ impl<E: Enforcement> Agent<E> {
             self.forget_said(&source, &vm);
         }
         self.metrics.looks.inc();
-        let desired = match self.state.desire(&self.capabilities) {
+        let desired = match self.desire() {
             Ok(desired) => desired,
             Err(error) => return self.failed(error.to_string()),
         };
@@ -260,6 +289,29 @@ impl<E: Enforcement> Agent<E> {
             }
             Err(error) => self.failed(error.to_string()),
         }
+    }
+
+    /// What should be in force, with what its ports have learned.
+    fn desire(&mut self) -> Result<Desired, DesireError> {
+        let desired = self.state.desire(&self.capabilities)?;
+        let now = moment_now();
+        let catalog = self.state.catalog();
+        let mut events = self.learners.follow(catalog, &desired.program, now);
+        let ports = desired.program.ports.keys();
+        let back: BTreeMap<String, PortSnapshot> = ports
+            .filter_map(|name| self.remembered.remove_entry(name))
+            .collect();
+        if !back.is_empty() {
+            let learner = self.learners.learner_mut();
+            events.extend(learner.import(&Snapshot::of(back), now));
+        }
+        events.extend(self.learners.expire(now));
+        tell_learned(&events);
+        if !self.state.settle(&self.learners, &events) {
+            return Ok(desired);
+        }
+        self.keep_learned();
+        self.state.desire(&self.capabilities)
     }
 
     fn failed(&mut self, problem: String) {
@@ -309,7 +361,11 @@ impl<E: Enforcement> Agent<E> {
             };
             let mut reasons = Vec::new();
             for (vm, before) in &mut word.vms {
-                let Some((port, reason)) = self.refusal(&word.source, vm) else {
+                let refusal = self.refusal(&word.source, vm).or_else(|| {
+                    let source = &word.source;
+                    self.state.foresee(source, vm, &self.capabilities)
+                });
+                let Some((port, reason)) = refusal else {
                     continue;
                 };
                 let before = before.take().filter(|before| !before.is_empty());
@@ -397,7 +453,11 @@ impl<E: Enforcement> Agent<E> {
             bridge.is_some_and(|bridge| bridge.managed)
         };
         let bridges = self.state.bridges_of(source, vm);
-        self.settings.quarantine_refused && bridges.iter().all(managed)
+        match self.settings.refused {
+            Refused::Fail => false,
+            Refused::Quarantine => bridges.iter().all(managed),
+            Refused::Start => true,
+        }
     }
 
     fn counters(&mut self) -> Result<Counters, DatapathError> {
@@ -450,6 +510,7 @@ impl<E: Enforcement> Agent<E> {
                 self.state.catalog(),
                 counters,
                 self.switch_problem.as_deref(),
+                self.learners.learner(),
             ),
         }
     }
@@ -459,4 +520,23 @@ impl<E: Enforcement> Agent<E> {
 pub(crate) fn network_namespace() -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/thread-self/ns/net").map_or(0, |namespace| namespace.ino())
+}
+
+fn tell_learned(events: &[learning::Event]) {
+    for event in events {
+        match event {
+            learning::Event::Learned { port, held } => {
+                info!(port, address = %held.address, how = ?held.origin, "learned an address");
+            }
+            learning::Event::Renewed { port, address, .. } => {
+                debug!(port, %address, "keeps its address");
+            }
+            learning::Event::Forgotten { port, address, why } => {
+                info!(port, %address, ?why, "has an address no longer");
+            }
+            learning::Event::Refused { port, address, why } => {
+                warn!(port, %address, "does not get an address: {why}");
+            }
+        }
+    }
 }
