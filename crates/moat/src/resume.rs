@@ -27,7 +27,7 @@ enum Way {
     /// Only the difference to what was recorded.
     On(Box<Resumed>),
     /// The table has to be read.
-    Afresh(NftablesDatapath),
+    Afresh(Box<NftablesDatapath>),
 }
 
 struct Resumed {
@@ -62,13 +62,14 @@ pub(crate) fn prepare(paths: &[PathBuf], host: Option<&str>) -> Result<Prepared,
     let (Some(contents), Some(moment)) = (&contents, found) else {
         let opening = Opening::begin();
         let declaration = read()?;
-        let way = Way::Afresh(opening.finish()?);
+        let way = Way::Afresh(Box::new(opening.finish()?));
         return Ok(Prepared { declaration, way });
     };
     datapath.assume(contents.capabilities.clone());
     let (before, observed, declaration) = std::thread::scope(|scope| {
-        let observing = scope.spawn(inventory::observe);
+        // The longest first: there may be no more than two processors.
         let before = scope.spawn(|| contents.before());
+        let observing = scope.spawn(inventory::observe);
         let declaration = read();
         (before.join(), observing.join(), declaration)
     });
@@ -89,10 +90,10 @@ pub(crate) fn prepare(paths: &[PathBuf], host: Option<&str>) -> Result<Prepared,
     let way = match resumed {
         Some(Ok(resumed)) => Way::On(Box::new(resumed)),
         Some(Err(catalog)) => {
-            declaration.catalog = catalog;
-            Way::Afresh(Opening::begin().finish()?)
+            declaration.catalog = *catalog;
+            Way::Afresh(Box::new(Opening::begin().finish()?))
         }
-        None => Way::Afresh(Opening::begin().finish()?),
+        None => Way::Afresh(Box::new(Opening::begin().finish()?)),
     };
     Ok(Prepared { declaration, way })
 }
@@ -109,20 +110,20 @@ fn resume(
     mut datapath: NftablesDatapath,
     moment: Moment,
     recorded: bool,
-) -> Result<Resumed, Catalog> {
+) -> Result<Resumed, Box<Catalog>> {
     use datapath::Datapath as _;
     let Ok(capabilities) = datapath.capabilities() else {
-        return Err(catalog);
+        return Err(Box::new(catalog));
     };
     let Ok(before) = resolve(documents.program(), &capabilities) else {
-        return Err(catalog);
+        return Err(Box::new(catalog));
     };
     documents.replace(catalog);
     documents.observe(observed.clone());
     let program = documents.compile().ok().cloned();
     let resolved = program.map(|program| (resolve(&program, &capabilities), program));
     let Some((Ok(resolved), program)) = resolved else {
-        return Err(documents.catalog().clone());
+        return Err(Box::new(documents.catalog().clone()));
     };
     let resumed = Resumed {
         session: Session::resume(datapath, moment.generation, before.program),
@@ -171,7 +172,7 @@ impl Prepared {
                 // Perhaps what the kernel can do is not what was recorded: ask it.
                 Err(DatapathError::Refused(_)) => {
                     declaration.catalog = resumed.documents.catalog().clone();
-                    Opening::begin().finish()?
+                    Box::new(Opening::begin().finish()?)
                 }
                 Err(error) => return Err(error.into()),
             },
