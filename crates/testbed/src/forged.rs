@@ -1,6 +1,6 @@
 //! Frames that a virtual machine must not send, and those that it may, each with a marker that tells kind and number.
 //! Knows their bytes; leaves sending to the program inside a guest, which is compiled from this same file, and counting
-//! to [`crate::MarkerCounter`]. So it uses nothing but the standard library.
+//! to `MarkerCounter`. So it uses nothing but the standard library.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
