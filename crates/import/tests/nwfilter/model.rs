@@ -225,6 +225,11 @@ impl Model<'_> {
         let target = arp.map(|arp| (arp.target_mac, arp.target_ip));
         let (sender, target) = if swapped { (target, sender) } else { (sender, target) };
         let icmp = transport.and_then(|t| t.icmp().or(t.icmpv6()));
+        let dscp = match &self.frame.network {
+            Network::Ipv4(ip) => Some(u64::from(ip.dscp)),
+            Network::Ipv6(ip) => Some(u64::from(ip.dscp)),
+            _ => None,
+        };
         let last = |name: &str| rule.attribute(name).map(|one| &one.value);
         let held = match one.name {
             "srcmacaddr" => self.mac(Some(source), &one.value, last("srcmacmask")),
@@ -251,6 +256,7 @@ impl Model<'_> {
             "protocol" => within(transport.map(|t| t.protocol().into()), &one.value, None),
             "srcportstart" => within(sport.map(Into::into), &one.value, last("srcportend")),
             "dstportstart" => within(dport.map(Into::into), &one.value, last("dstportend")),
+            "dscp" => within(dscp, &one.value, None),
             "type" => within(icmp.map(|(kind, _)| kind.into()), &one.value, last("typeend")),
             // Masks and ends are looked at with what they belong to.
             _ => return true,
