@@ -79,7 +79,10 @@ fn import_filters(arguments: &NwfilterArguments, as_json: bool) -> Result<Outcom
     let filters = read(&arguments.sources)?;
     let mut parameters = Parameters::new();
     for (name, value) in &arguments.parameter {
-        parameters.entry(name.clone()).or_default().push(value.clone());
+        parameters
+            .entry(name.clone())
+            .or_default()
+            .push(value.clone());
     }
     let given = (!parameters.is_empty()).then_some(&parameters);
     let roots: Vec<String> = if arguments.filter.is_empty() {
@@ -94,7 +97,11 @@ fn import_filters(arguments: &NwfilterArguments, as_json: bool) -> Result<Outcom
             (root, converted)
         })
         .collect();
-    let converted = || results.iter().filter_map(|(_, result)| result.as_ref().ok());
+    let converted = || {
+        results
+            .iter()
+            .filter_map(|(_, result)| result.as_ref().ok())
+    };
     if let Some(folder) = &arguments.output {
         for one in converted() {
             write(folder, one, arguments.force)?;
@@ -165,7 +172,10 @@ fn folder(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         .collect();
     found.sort();
     if found.is_empty() {
-        return Err(Failure::usage(format!("{} has no *.xml file", path.display())));
+        return Err(Failure::usage(format!(
+            "{} has no *.xml file",
+            path.display()
+        )));
     }
     files.append(&mut found);
     Ok(())
@@ -199,9 +209,7 @@ fn write(folder: &Path, converted: &Converted, force: bool) -> Result<(), Failur
 }
 
 fn report(results: &[Fate]) -> Value {
-    let place = |origin: &Origin, key: &str, text: &str| {
-        json!({ key: text, "source": &*origin.source, "line": origin.line, "column": origin.column })
-    };
+    let place = |origin: &Origin, key: &str, text: &str| json!({ key: text, "source": &*origin.source, "line": origin.line, "column": origin.column });
     let filters = results.iter().map(|(name, result)| match result {
         Ok(one) => json!({
             "filter": name,
@@ -230,7 +238,10 @@ fn tell(results: &[Fate]) {
             Err(refusals) => {
                 refused = refused.saturating_add(1);
                 for refusal in refusals {
-                    output::note(format!("{} {name}: {refusal}", paint(Style::Bad, "refused:")));
+                    output::note(format!(
+                        "{} {name}: {refusal}",
+                        paint(Style::Bad, "refused:")
+                    ));
                 }
             }
         }

@@ -68,7 +68,11 @@ impl Bench {
         let (observed, datapath, capabilities) = switch.namespace().run(|| {
             let mut datapath = NftablesDatapath::open().expect("netlink");
             let capabilities = datapath.capabilities().expect("capabilities");
-            (inventory::observe().expect("interfaces"), datapath, capabilities)
+            (
+                inventory::observe().expect("interfaces"),
+                datapath,
+                capabilities,
+            )
         });
         Self {
             hypervisor,
@@ -92,7 +96,9 @@ impl Bench {
 
     /// Has libvirt forget a filter.
     pub(crate) fn undefine(&self, name: &str) {
-        self.hypervisor.ask(&["nwfilter-undefine", name]).expect("undefined");
+        self.hypervisor
+            .ask(&["nwfilter-undefine", name])
+            .expect("undefined");
     }
 
     /// Binds libvirt's port to a filter.
@@ -107,12 +113,16 @@ impl Bench {
              <portdev name='lv0'/><mac address='{OWN}'/><filterref filter='{filter}'>{given}</filterref>\
              </filterbinding>"
         );
-        let bound = self.hypervisor.give_successfully(&["nwfilter-binding-create"], &xml);
+        let bound = self
+            .hypervisor
+            .give_successfully(&["nwfilter-binding-create"], &xml);
         bound.map(drop).map_err(|error| error.to_string())
     }
 
     pub(crate) fn unbind(&self) {
-        self.hypervisor.ask(&["nwfilter-binding-delete", "lv0"]).expect("deleted");
+        self.hypervisor
+            .ask(&["nwfilter-binding-delete", "lv0"])
+            .expect("deleted");
     }
 
     pub(crate) fn moat_device(&self) -> &str {

@@ -17,7 +17,9 @@ struct Difference {
 }
 
 fn frame(spec: &str, (source, destination): (MacAddress, MacAddress)) -> Vec<u8> {
-    let spec: FrameSpec = spec.parse().unwrap_or_else(|error| panic!("{spec}: {error}"));
+    let spec: FrameSpec = spec
+        .parse()
+        .unwrap_or_else(|error| panic!("{spec}: {error}"));
     spec.to_frame(source, destination)
 }
 
@@ -118,7 +120,10 @@ fn differences() -> Vec<Difference> {
             rules: "",
             direction,
             frame: patched(
-                sent("ip proto 47 fd00:fa::1 > fd00:fa::6").into_iter().take(54 + 4).collect(),
+                sent("ip proto 47 fd00:fa::1 > fd00:fa::6")
+                    .into_iter()
+                    .take(54 + 4)
+                    .collect(),
                 18,
                 &[0, 4, 17],
             ),
@@ -147,7 +152,10 @@ fn every_listed_difference_is_as_listed() {
         let [libvirt, moat] = bench.sent(one.direction, &frames);
         let said = judged(&program, one.direction, &frames[0]);
         bench.unbind();
-        println!("{}: libvirt {libvirt:?}, moat {moat:?}, evaluator {said}", one.name);
+        println!(
+            "{}: libvirt {libvirt:?}, moat {moat:?}, evaluator {said}",
+            one.name
+        );
         if (libvirt[0], moat[0], said) != (one.libvirt, one.moat, one.moat) {
             wrong.push(one.name);
         }

@@ -47,7 +47,9 @@ fn random_filters_mean_the_same_to_libvirt_and_moat() {
     let seed = seed();
     println!("seed {seed} (MOAT_SEED={seed} repeats)");
     let wanted = std::env::var("MOAT_FILTERS").ok();
-    let wanted = wanted.and_then(|wanted| wanted.parse().ok()).unwrap_or(FILTERS);
+    let wanted = wanted
+        .and_then(|wanted| wanted.parse().ok())
+        .unwrap_or(FILTERS);
     let next = AtomicUsize::new(0);
     let tally = Tally::default();
     std::thread::scope(|scope| {
@@ -69,7 +71,10 @@ fn random_filters_mean_the_same_to_libvirt_and_moat() {
     let frames = tally.frames.load(Ordering::Relaxed);
     let passed = tally.passed.load(Ordering::Relaxed);
     println!("compared {wanted} random filters, {frames} frames, {passed} pass, seed {seed}");
-    assert!(passed > frames / 20 && passed < frames / 20 * 19, "too one-sided to prove much");
+    assert!(
+        passed > frames / 20 && passed < frames / 20 * 19,
+        "too one-sided to prove much"
+    );
 }
 
 fn random_filter(bench: &mut Bench, rng: &mut Rng, number: usize, tally: &Tally) {
@@ -137,14 +142,23 @@ fn compare(
                 );
             }
             tally.frames.fetch_add(1, Ordering::Relaxed);
-            tally.passed.fetch_add(usize::from(libvirt), Ordering::Relaxed);
+            tally
+                .passed
+                .fetch_add(usize::from(libvirt), Ordering::Relaxed);
         }
     }
     bench.unbind();
 }
 
 fn judged(program: &HostProgram, direction: Direction, frame: &[u8]) -> bool {
-    evaluate(program, world::PORT, direction, frame, ConnectionState::Untracked).passes()
+    evaluate(
+        program,
+        world::PORT,
+        direction,
+        frame,
+        ConnectionState::Untracked,
+    )
+    .passes()
 }
 
 /// Whether libvirt's connection tracking takes the packet for a connection's first: not an answer to one sent
@@ -170,7 +184,10 @@ fn begins_a_connection(frame: &[u8], flows: &mut BTreeSet<Vec<u8>>) -> bool {
         return true;
     };
     let port = |port: Option<u16>| port.unwrap_or_default().to_be_bytes();
-    let (sport, dport) = (port(transport.source_port()), port(transport.destination_port()));
+    let (sport, dport) = (
+        port(transport.source_port()),
+        port(transport.destination_port()),
+    );
     let key = |a: &[u8], b: &[u8], p: [u8; 2], q: [u8; 2]| {
         [&[transport.protocol()], a, b, &p[..], &q[..]].concat()
     };

@@ -10,8 +10,9 @@ const FOLDER: &str = "/etc/libvirt/nwfilter";
 
 fn shipped() -> Filters {
     let mut filters = Filters::default();
-    let entries = std::fs::read_dir(FOLDER)
-        .unwrap_or_else(|error| panic!("{FOLDER}: {error}: install libvirt-daemon-config-nwfilter"));
+    let entries = std::fs::read_dir(FOLDER).unwrap_or_else(|error| {
+        panic!("{FOLDER}: {error}: install libvirt-daemon-config-nwfilter")
+    });
     for entry in entries {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|ending| ending == "xml") {

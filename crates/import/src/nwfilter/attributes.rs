@@ -223,7 +223,14 @@ impl Protocol {
                 ICMP_RANGES,
             ],
             Self::Packet(packet) => match (packet.number, packet.ipv6) {
-                (Some(6), false) => &[IPV4_ADDRESSES, IPV4_RANGES, PACKET, PORTS, TCP_OPTION, TCP_FLAGS],
+                (Some(6), false) => &[
+                    IPV4_ADDRESSES,
+                    IPV4_RANGES,
+                    PACKET,
+                    PORTS,
+                    TCP_OPTION,
+                    TCP_FLAGS,
+                ],
                 (Some(6), true) => &[IPV6_ADDRESSES, IPV6_RANGES, PACKET, PORTS, TCP_OPTION],
                 (Some(17 | 132), false) => &[IPV4_ADDRESSES, IPV4_RANGES, PACKET, PORTS],
                 (Some(17 | 132), true) => &[IPV6_ADDRESSES, IPV6_RANGES, PACKET, PORTS],

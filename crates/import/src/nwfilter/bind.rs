@@ -39,14 +39,21 @@ pub(super) fn bind(
             && !parameters.is_some_and(|parameters| parameters.contains_key(name))
     };
     let many = |name: &str| known(name).is_none_or(|list| list.len() > 1);
-    if let Some(one) = uses.iter().find(|one| one.name == "MAC" && rigid(rule, one.attribute)) {
+    if let Some(one) = uses
+        .iter()
+        .find(|one| one.name == "MAC" && rigid(rule, one.attribute))
+    {
         let reason = format!("`{}` would be computed from $MAC", one.attribute.name);
         return Err(refusal(one.attribute, reason));
     }
     let parallel = free.iter().any(|one| {
         matches!(one.access, Access::Iterator(_))
             && many(one.name)
-            && free.iter().filter(|other| other.access == one.access).count() > 1
+            && free
+                .iter()
+                .filter(|other| other.access == one.access)
+                .count()
+                > 1
     });
     let expand = parallel
         || free.iter().any(|one| {
@@ -73,7 +80,10 @@ pub(super) fn bind(
             } else {
                 "a condition is computed from it"
             };
-            let reason = format!("${} must be known here, for {why}: give its values", one.name);
+            let reason = format!(
+                "${} must be known here, for {why}: give its values",
+                one.name
+            );
             return Err(refusal(one.attribute, reason));
         };
         lists.insert(one.name, list.as_slice());
@@ -192,7 +202,10 @@ fn expanded(
                 }
                 None => continue,
             };
-            let slot = bound.attributes.iter_mut().find(|a| a.name == one.attribute.name);
+            let slot = bound
+                .attributes
+                .iter_mut()
+                .find(|a| a.name == one.attribute.name);
             if let Some(slot) = slot {
                 slot.value = value;
             }

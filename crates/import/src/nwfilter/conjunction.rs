@@ -73,7 +73,10 @@ impl Conjunction {
 
     /// The number that a field must have, where it is just one.
     pub(super) fn number(&self, field: Field) -> Option<u64> {
-        let found = self.matches.iter().find(|one| one.field == field && !one.negated)?;
+        let found = self
+            .matches
+            .iter()
+            .find(|one| one.field == field && !one.negated)?;
         match found.values.as_slice() {
             [FieldValue::Number(first, last)] if first == last => Some(*first),
             _ => None,
@@ -107,7 +110,9 @@ fn combine(first: &FieldMatch, second: &FieldMatch) -> Combined {
             };
             spans((*a, *b), (*c, *d), first.negated, second.negated, merged)
         }
-        ([FieldValue::Address(a, b)], [FieldValue::Address(c, d)]) if a.is_ipv4() == c.is_ipv4() => {
+        ([FieldValue::Address(a, b)], [FieldValue::Address(c, d)])
+            if a.is_ipv4() == c.is_ipv4() =>
+        {
             let merged = |first: IpAddr, last: IpAddr| FieldMatch {
                 field: first_field(second),
                 negated: false,
@@ -115,10 +120,9 @@ fn combine(first: &FieldMatch, second: &FieldMatch) -> Combined {
             };
             spans((*a, *b), (*c, *d), first.negated, second.negated, merged)
         }
-        (
-            [FieldValue::Mac { value: a, mask: m }],
-            [FieldValue::Mac { value: b, mask: n }],
-        ) => macs((*a, *m, first.negated), (*b, *n, second.negated)),
+        ([FieldValue::Mac { value: a, mask: m }], [FieldValue::Mac { value: b, mask: n }]) => {
+            macs((*a, *m, first.negated), (*b, *n, second.negated))
+        }
         _ => Combined::Both,
     }
 }
@@ -154,7 +158,11 @@ fn macs(
     (a, m, first_negated): (MacAddress, MacAddress, bool),
     (b, n, second_negated): (MacAddress, MacAddress, bool),
 ) -> Combined {
-    let bits = |mac: MacAddress| mac.0.iter().fold(0_u64, |all, byte| all << 8 | u64::from(*byte));
+    let bits = |mac: MacAddress| {
+        mac.0
+            .iter()
+            .fold(0_u64, |all, byte| all << 8 | u64::from(*byte))
+    };
     let (a, m, b, n) = (bits(a), bits(m), bits(b), bits(n));
     let both = m & n;
     let apart = a & both != b & both;

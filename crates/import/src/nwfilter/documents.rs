@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use policy::document::{Guard, Profile, RejectMode, Stateful};
 use policy::origin::Origin;
 use policy::program::Direction;
-use policy::rule::{
-    Field, FieldMatch, FieldValue, Protocol, Rule, RuleDirection, Term, Verdict,
-};
+use policy::rule::{Field, FieldMatch, FieldValue, Protocol, Rule, RuleDirection, Term, Verdict};
 
 use super::flatten::{About, Clause, simplified};
 use super::translate;
@@ -55,7 +53,10 @@ pub(super) fn profile(name: String, filter: &str, origin: &Origin, mut lists: Li
     let mut rules = Vec::new();
     let mut tags = lists.outward.tagged.iter().chain(&lists.inward.tagged);
     let tagged = tags.any(|clause| clause.verdict == Verdict::Accept);
-    for (direction, list) in [(Direction::Out, &lists.outward), (Direction::In, &lists.inward)] {
+    for (direction, list) in [
+        (Direction::Out, &lists.outward),
+        (Direction::In, &lists.inward),
+    ] {
         // Where tags make no difference, one list is enough; where no tag passes, the profile says so.
         if tagged && !same(&list.tagged, &list.untagged) {
             rules.extend(said(&list.tagged, direction, stateful));
@@ -67,7 +68,11 @@ pub(super) fn profile(name: String, filter: &str, origin: &Origin, mut lists: Li
         origin: origin.clone(),
         version: 1,
         comment: Some(format!("libvirt filter {filter}")),
-        stateful: Some(if stateful { Stateful::Required } else { Stateful::Off }),
+        stateful: Some(if stateful {
+            Stateful::Required
+        } else {
+            Stateful::Off
+        }),
         reject: rejects.then_some(RejectMode::Preferred),
         guards,
         default_in: Some(last_verdict(&lists.inward)),
@@ -121,11 +126,14 @@ fn said(clauses: &[Clause], direction: Direction, stateful: bool) -> Vec<Rule> {
             About::Beginnings => false,
             About::All if clause.verdict == Verdict::Accept => stateful,
             // libvirt accepted what belongs to these connections before it came here.
-            About::All => stateful && !earlier.iter().any(|one| {
-                one.about != About::All
-                    && one.verdict == Verdict::Accept
-                    && one.conditions.and_all(&clause.conditions).is_some()
-            }),
+            About::All => {
+                stateful
+                    && !earlier.iter().any(|one| {
+                        one.about != About::All
+                            && one.verdict == Verdict::Accept
+                            && one.conditions.and_all(&clause.conditions).is_some()
+                    })
+            }
         };
         rules.push(rule(clause, direction, stateless));
     }
@@ -172,10 +180,12 @@ fn rule(clause: &Clause, direction: Direction, stateless: bool) -> Rule {
 /// Variables that the rules name, but `$MAC`.
 pub(super) fn variables(profile: &Profile) -> BTreeSet<String> {
     let matches = profile.rules.iter().flat_map(|rule| &rule.with);
-    let names = matches.flat_map(|one| &one.values).filter_map(|value| match value {
-        FieldValue::Variable(name) if name != "MAC" => Some(name.clone()),
-        _ => None,
-    });
+    let names = matches
+        .flat_map(|one| &one.values)
+        .filter_map(|value| match value {
+            FieldValue::Variable(name) if name != "MAC" => Some(name.clone()),
+            _ => None,
+        });
     names.collect()
 }
 

@@ -117,11 +117,17 @@ pub enum Value {
     Address(IpAddr),
     /// Leading bits that count.
     Prefix(u8),
-    Flags { mask: u8, set: u8 },
+    Flags {
+        mask: u8,
+        set: u8,
+    },
     States(BTreeSet<State>),
     Switch(bool),
     Text(String),
-    Variable { name: String, access: Access },
+    Variable {
+        name: String,
+        access: Access,
+    },
 }
 
 /// Which value of a list a variable stands for.

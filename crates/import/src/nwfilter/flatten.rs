@@ -65,7 +65,9 @@ pub(super) fn flatten(
     }
     let region = match tagging {
         Tagging::Untagged => Conjunction::default(),
-        Tagging::Tagged => Conjunction::default().and(translate::any_vlan()).unwrap_or_default(),
+        Tagging::Tagged => Conjunction::default()
+            .and(translate::any_vlan())
+            .unwrap_or_default(),
     };
     let mut output = Output {
         clauses: Vec::new(),
@@ -153,7 +155,10 @@ fn link_items(
         }
     }
     for (priority, step) in root {
-        ordered.entry((priority, true)).or_default().push(Item::Rule(step));
+        ordered
+            .entry((priority, true))
+            .or_default()
+            .push(Item::Rule(step));
     }
     ordered.into_values().flatten().collect()
 }
@@ -223,7 +228,9 @@ fn packet_step(
         Action::Drop => Verdict::Drop,
         Action::Reject => Verdict::Reject,
         Action::Continue => {
-            return refuse("`continue` in a rule for iptables: libvirt itself fails to carry it out");
+            return refuse(
+                "`continue` in a rule for iptables: libvirt itself fails to carry it out",
+            );
         }
     };
     let mut about = About::All;
@@ -252,7 +259,11 @@ fn packet_step(
         }
     } else if rule.action == Action::Accept && rule.statematch && rule.direction != Direction::InOut
     {
-        about = if own { About::Beginnings } else { About::Followers };
+        about = if own {
+            About::Beginnings
+        } else {
+            About::Followers
+        };
     }
     Ok(Some(PacketStep {
         conditions,
@@ -330,7 +341,13 @@ impl Output {
 
     fn drop(&mut self, region: &Conjunction, step: &Step) {
         // ebtables cannot reject, so libvirt drops.
-        self.push(region.clone(), Verdict::Drop, About::All, step.comment.clone(), &step.origin);
+        self.push(
+            region.clone(),
+            Verdict::Drop,
+            About::All,
+            step.comment.clone(),
+            &step.origin,
+        );
     }
 
     /// What the first layer accepts, the second decides.
@@ -358,7 +375,13 @@ impl Output {
         }
         self.families = families;
         if !decided {
-            self.push(region.clone(), Verdict::Accept, About::All, step.comment.clone(), &step.origin);
+            self.push(
+                region.clone(),
+                Verdict::Accept,
+                About::All,
+                step.comment.clone(),
+                &step.origin,
+            );
         }
     }
 

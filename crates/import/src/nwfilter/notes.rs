@@ -54,13 +54,19 @@ pub(super) fn notes(rules: &[Placed<'_>], bindings: &Bindings, profile: &Profile
     for placed in rules {
         let (rule, filter) = (placed.rule, placed.filter);
         let origin = &rule.origin;
-        priorities.entry(&filter.chain).or_default().insert(filter.priority);
+        priorities
+            .entry(&filter.chain)
+            .or_default()
+            .insert(filter.priority);
         let packet = match rule.protocol {
             Some(Protocol::Packet(packet)) => Some(packet),
             _ => None,
         };
         if packet.is_none() && rule.action == Action::Reject {
-            note(origin, "`reject` of frames is `drop`: ebtables cannot answer either".to_owned());
+            note(
+                origin,
+                "`reject` of frames is `drop`: ebtables cannot answer either".to_owned(),
+            );
         }
         if packet.is_some()
             && matches!(rule.action, Action::Drop | Action::Reject)
@@ -73,7 +79,8 @@ pub(super) fn notes(rules: &[Placed<'_>], bindings: &Bindings, profile: &Profile
         }
         let icmp = packet.is_some_and(|packet| matches!(packet.number, Some(1 | 58)));
         if icmp && rule.direction == Direction::InOut && rule.attribute("type").is_some() {
-            let text = "libvirt leaves an `inout` rule with an ICMP type out silently; the profile has it";
+            let text =
+                "libvirt leaves an `inout` rule with an ICMP type out silently; the profile has it";
             note(origin, text.to_owned());
         }
         let negated = |name| rule.attribute(name).is_some_and(|one| one.negated);
@@ -89,11 +96,14 @@ pub(super) fn notes(rules: &[Placed<'_>], bindings: &Bindings, profile: &Profile
     }
     for (chain, found) in priorities {
         if chain != "root" && found.len() > 1 {
-            let text = format!("filters disagree about the priority of chain `{chain}`; the last one's holds");
+            let text = format!(
+                "filters disagree about the priority of chain `{chain}`; the last one's holds"
+            );
             note(&nowhere, text);
         }
         if chain == "stp" {
-            let text = "chain `stp` has the documented priority -810; libvirt gives it 0".to_owned();
+            let text =
+                "chain `stp` has the documented priority -810; libvirt gives it 0".to_owned();
             note(&nowhere, text);
         }
     }

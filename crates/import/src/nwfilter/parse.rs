@@ -52,7 +52,10 @@ fn byte_of(text: &str, position: roxmltree::TextPos) -> usize {
     let column = usize::try_from(position.col).unwrap_or(1).saturating_sub(1);
     let before: usize = text.split_inclusive('\n').take(row).map(str::len).sum();
     let line = text.get(before..).unwrap_or("");
-    let within = line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
+    let within = line
+        .char_indices()
+        .nth(column)
+        .map_or(line.len(), |(at, _)| at);
     before.saturating_add(within)
 }
 
@@ -71,7 +74,11 @@ impl Reader<'_> {
         }
         let keys = self.keys(root, &["name", "chain", "priority"]);
         let Some((name, _)) = keys.get("name").filter(|(name, _)| !name.is_empty()) else {
-            self.complain(name_of(root), "the filter has no name".to_owned(), "`name` is missing");
+            self.complain(
+                name_of(root),
+                "the filter has no name".to_owned(),
+                "`name` is missing",
+            );
             return None;
         };
         let chain = match keys.get("chain") {
@@ -182,13 +189,21 @@ impl Reader<'_> {
                 self.unknown_attribute(
                     attribute.range(),
                     name,
-                    known.iter().map(|(word, _)| *word).chain(["match"]).collect(),
+                    known
+                        .iter()
+                        .map(|(word, _)| *word)
+                        .chain(["match"])
+                        .collect(),
                 );
                 continue;
             };
             if into.iter().any(|one| one.name == *name) {
                 let message = format!("`{name}` comes twice in the rule");
-                self.complain(attribute.range(), message, "libvirt takes the last and says nothing");
+                self.complain(
+                    attribute.range(),
+                    message,
+                    "libvirt takes the last and says nothing",
+                );
                 continue;
             }
             let parsed = match kind {
@@ -223,7 +238,11 @@ impl Reader<'_> {
             .collect();
         for (name, of) in missing {
             let message = format!("`{name}` without `{of}`");
-            self.complain(name_of(node), message, "libvirt ignores it and says nothing");
+            self.complain(
+                name_of(node),
+                message,
+                "libvirt ignores it and says nothing",
+            );
         }
         for (last, first) in COMPANIONS {
             let (Some(last), Some(first)) = (rule.attribute(last), rule.attribute(first)) else {
@@ -252,9 +271,17 @@ impl Reader<'_> {
             && !matches!(number, Some(6 | 17 | 33 | 132))
         {
             let message = "ports without a protocol that has them".to_owned();
-            self.complain(name_of(node), message, "needs `protocol` tcp, udp, 33 (DCCP) or sctp");
+            self.complain(
+                name_of(node),
+                message,
+                "needs `protocol` tcp, udp, 33 (DCCP) or sctp",
+            );
         }
-        if ["type", "code"].iter().any(|one| rule.attribute(one).is_some()) && number != Some(58) {
+        if ["type", "code"]
+            .iter()
+            .any(|one| rule.attribute(one).is_some())
+            && number != Some(58)
+        {
             let message = "ICMPv6 types without `protocol='icmpv6'`".to_owned();
             self.complain(name_of(node), message, "needs `protocol` icmpv6");
         }
@@ -263,7 +290,11 @@ impl Reader<'_> {
     fn reference(&mut self, node: Node<'_, '_>) -> Option<Reference> {
         let keys = self.keys(node, &["filter"]);
         let Some((filter, _)) = keys.get("filter") else {
-            self.complain(name_of(node), "a reference to nothing".to_owned(), "`filter` is missing");
+            self.complain(
+                name_of(node),
+                "a reference to nothing".to_owned(),
+                "`filter` is missing",
+            );
             return None;
         };
         let mut reference = Reference {
@@ -298,7 +329,13 @@ impl Reader<'_> {
             Ok(number) if (-MOST_PRIORITY..=MOST_PRIORITY).contains(&number) => number,
             _ => {
                 let message = format!("`{text}` is not a priority");
-                self.push(at, message, "", vec!["a number from -1000 to 1000".to_owned()], None);
+                self.push(
+                    at,
+                    message,
+                    "",
+                    vec!["a number from -1000 to 1000".to_owned()],
+                    None,
+                );
                 0
             }
         }
@@ -306,7 +343,13 @@ impl Reader<'_> {
 
     fn switch(&mut self, text: &str, at: Range<usize>) -> bool {
         values::switch(text).unwrap_or_else(|expected| {
-            self.push(at, format!("`{text}` is neither yes nor no"), "", vec![expected], None);
+            self.push(
+                at,
+                format!("`{text}` is neither yes nor no"),
+                "",
+                vec![expected],
+                None,
+            );
             true
         })
     }
@@ -367,14 +410,26 @@ impl Reader<'_> {
         let hint = closest(name, known.iter().copied()).map(did_you_mean);
         let message = format!("unknown element `{name}`");
         let expected = known.iter().map(|name| format!("`{name}`")).collect();
-        self.push(name_of(node), message, "libvirt ignores it and says nothing", expected, hint);
+        self.push(
+            name_of(node),
+            message,
+            "libvirt ignores it and says nothing",
+            expected,
+            hint,
+        );
     }
 
     fn unknown_attribute(&mut self, at: Range<usize>, name: &str, known: Vec<&str>) {
         let hint = closest(name, known.iter().copied()).map(did_you_mean);
         let message = format!("unknown attribute `{name}`");
         let expected = known.iter().map(|name| format!("`{name}`")).collect();
-        self.push(at, message, "libvirt ignores it and says nothing", expected, hint);
+        self.push(
+            at,
+            message,
+            "libvirt ignores it and says nothing",
+            expected,
+            hint,
+        );
     }
 
     fn complain(&mut self, at: Range<usize>, message: String, label: &str) {
@@ -432,7 +487,9 @@ fn chain_default(chain: &str) -> Option<i32> {
     let found = CHAINS.iter().find(|(name, _)| {
         let rest = chain.strip_prefix(name);
         // The root chain has no sisters.
-        rest.is_some_and(|rest| rest.is_empty() || (rest.len() > 1 && rest.starts_with('-') && *name != "root"))
+        rest.is_some_and(|rest| {
+            rest.is_empty() || (rest.len() > 1 && rest.starts_with('-') && *name != "root")
+        })
     });
     found.map(|(_, priority)| *priority)
 }

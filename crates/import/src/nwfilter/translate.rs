@@ -92,7 +92,11 @@ fn link_condition(
     swapped: bool,
 ) -> Result<Option<FieldMatch>, Refusal> {
     let side = |source: Field, destination: Field, is_source: bool| {
-        if is_source != swapped { source } else { destination }
+        if is_source != swapped {
+            source
+        } else {
+            destination
+        }
     };
     let arp = matches!(rule.protocol, Some(Protocol::Arp | Protocol::Rarp));
     let stp = rule.protocol == Some(Protocol::Stp);
@@ -148,7 +152,9 @@ pub(super) fn packet_layer(
     direction: program::Direction,
 ) -> Result<Option<Conjunction>, Refusal> {
     let swapped = (direction == program::Direction::Out) != (rule.direction == Direction::Out);
-    let icmp_types = ["type", "code"].iter().any(|name| rule.attribute(name).is_some())
+    let icmp_types = ["type", "code"]
+        .iter()
+        .any(|name| rule.attribute(name).is_some())
         && matches!(protocol.number, Some(1 | 58));
     // libvirt's ICMP types hold in the rule's own direction alone.
     if icmp_types && swapped && rule.direction != Direction::InOut {
@@ -162,7 +168,11 @@ pub(super) fn packet_layer(
     let before = all.clone();
     for attribute in &rule.attributes {
         let side = |source: Field, destination: Field, is_source: bool| {
-            if is_source != swapped { source } else { destination }
+            if is_source != swapped {
+                source
+            } else {
+                destination
+            }
         };
         let field = match attribute.name {
             // iptables knows the sender's MAC only, so libvirt leaves it out the other way round.
@@ -181,7 +191,10 @@ pub(super) fn packet_layer(
             "code" => Field::IcmpCode,
             "flags" => Field::TcpFlags,
             "option" => {
-                return Err(refuse(attribute, "`option`: moat has no condition on TCP options"));
+                return Err(refuse(
+                    attribute,
+                    "`option`: moat has no condition on TCP options",
+                ));
             }
             "connlimit-above" => {
                 return Err(refuse(
@@ -242,7 +255,10 @@ fn condition(
             set: *set,
         },
         _ => {
-            let reason = format!("`{}` is of a kind that no condition compares", attribute.name);
+            let reason = format!(
+                "`{}` is of a kind that no condition compares",
+                attribute.name
+            );
             return Err(refuse(attribute, &reason));
         }
     };

@@ -51,7 +51,10 @@ const MOST_RULES: usize = 10_000;
 
 /// All rules of the tree below `root`: those of the root chain first, then those of chains, each by
 /// priority; rules of one priority in the order of the tree.
-pub(super) fn gather<'a>(filters: &'a Filters, root: &str) -> Result<Vec<Placed<'a>>, Vec<Refusal>> {
+pub(super) fn gather<'a>(
+    filters: &'a Filters,
+    root: &str,
+) -> Result<Vec<Placed<'a>>, Vec<Refusal>> {
     let mut walk = Walk {
         filters,
         path: Vec::new(),
@@ -86,7 +89,10 @@ impl<'a> Walk<'a> {
         };
         if let Some(first) = self.path.iter().position(|one| *one == name) {
             let circle = self.path.get(first..).unwrap_or_default().join(" → ");
-            self.refuse(origin, format!("filters refer to each other in a circle: {circle} → {name}"));
+            self.refuse(
+                origin,
+                format!("filters refer to each other in a circle: {circle} → {name}"),
+            );
             return;
         }
         self.path.push(&filter.name);
@@ -104,7 +110,11 @@ impl<'a> Walk<'a> {
                 Entry::Reference(reference) => {
                     // What comes from further out wins.
                     let mut inner = reference.parameters.clone();
-                    inner.extend(scope.iter().map(|(name, list)| (name.clone(), list.clone())));
+                    inner.extend(
+                        scope
+                            .iter()
+                            .map(|(name, list)| (name.clone(), list.clone())),
+                    );
                     self.filter(&reference.filter, &inner, &reference.origin);
                 }
             }

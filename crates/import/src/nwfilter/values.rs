@@ -97,7 +97,11 @@ fn mac(text: &str) -> Result<MacAddress, String> {
 fn prefix(text: &str, bits: u8) -> Result<u8, String> {
     let expected = || format!("a number of bits from 0 to {bits}, or a mask of leading ones");
     if let Ok(length) = text.parse::<u8>() {
-        return if length <= bits { Ok(length) } else { Err(expected()) };
+        return if length <= bits {
+            Ok(length)
+        } else {
+            Err(expected())
+        };
     }
     let (mask, width): (u128, u32) = match (bits, text.parse::<IpAddr>()) {
         (32, Ok(IpAddr::V4(mask))) => (u128::from(u32::from(mask)) << 96, 32),
@@ -116,17 +120,19 @@ fn flags(text: &str) -> Result<Value, String> {
     let expected = || "MASK/FLAGS of SYN, ACK, URG, PSH, FIN, RST, NONE and ALL".to_owned();
     let side = |text: &str| {
         text.split(',').try_fold(0_u8, |bits, word| {
-            Some(bits | match word.trim() {
-                "FIN" => 0x01,
-                "SYN" => 0x02,
-                "RST" => 0x04,
-                "PSH" => 0x08,
-                "ACK" => 0x10,
-                "URG" => 0x20,
-                "ALL" => 0x3f,
-                "NONE" => 0,
-                _ => return None,
-            })
+            Some(
+                bits | match word.trim() {
+                    "FIN" => 0x01,
+                    "SYN" => 0x02,
+                    "RST" => 0x04,
+                    "PSH" => 0x08,
+                    "ACK" => 0x10,
+                    "URG" => 0x20,
+                    "ALL" => 0x3f,
+                    "NONE" => 0,
+                    _ => return None,
+                },
+            )
         })
     };
     let (mask, set) = text.split_once('/').ok_or_else(expected)?;

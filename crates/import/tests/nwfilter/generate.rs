@@ -71,7 +71,9 @@ impl Generator<'_> {
         if packets && self.rng.one_in(2) {
             rules.push_str("<rule action='drop' direction='inout' priority='1000'><all/></rule>");
         }
-        texts.push(format!("<filter name='{root}'>{references}{rules}</filter>"));
+        texts.push(format!(
+            "<filter name='{root}'>{references}{rules}</filter>"
+        ));
         Tree {
             texts,
             root,
@@ -93,9 +95,13 @@ impl Generator<'_> {
             self.link_element()
         };
         let actions: &[&str] = if packet {
-            &["accept", "accept", "accept", "drop", "drop", "reject", "return"]
+            &[
+                "accept", "accept", "accept", "drop", "drop", "reject", "return",
+            ]
         } else {
-            &["accept", "accept", "drop", "drop", "reject", "return", "return", "continue"]
+            &[
+                "accept", "accept", "drop", "drop", "reject", "return", "return", "continue",
+            ]
         };
         let action = self.rng.pick(actions);
         let priority = self.rng.pick(&[
@@ -107,13 +113,18 @@ impl Generator<'_> {
             " priority='500'",
             " priority='1000'",
         ]);
-        let state = if packet && self.rng.one_in(3) { " statematch='0'" } else { "" };
+        let state = if packet && self.rng.one_in(3) {
+            " statematch='0'"
+        } else {
+            ""
+        };
         format!("<rule action='{action}' direction='{direction}'{priority}{state}>{element}</rule>")
     }
 
     fn link_element(&mut self) -> String {
-        let element =
-            self.rng.pick(&["", "mac", "mac", "vlan", "arp", "rarp", "ip", "ip", "ip", "ipv6", "ipv6"]);
+        let element = self.rng.pick(&[
+            "", "mac", "mac", "vlan", "arp", "rarp", "ip", "ip", "ip", "ipv6", "ipv6",
+        ]);
         if element.is_empty() {
             return String::new();
         }
@@ -131,7 +142,9 @@ impl Generator<'_> {
         }
         match element {
             "mac" if self.rng.one_in(2) => {
-                let id = self.rng.pick(&["arp", "rarp", "ipv4", "ipv6", "vlan", "0x88b5"]);
+                let id = self
+                    .rng
+                    .pick(&["arp", "rarp", "ipv4", "ipv6", "vlan", "0x88b5"]);
                 attributes.push(format!("protocolid='{id}'"));
             }
             "vlan" if self.rng.one_in(2) => {
@@ -141,7 +154,11 @@ impl Generator<'_> {
             "ip" => {
                 self.addresses(false, &mut attributes);
                 // libvirt cannot carry out negated protocols with ports.
-                self.protocol(&["tcp", "udp", "icmp", "sctp", "47"], negated, &mut attributes);
+                self.protocol(
+                    &["tcp", "udp", "icmp", "sctp", "47"],
+                    negated,
+                    &mut attributes,
+                );
             }
             "ipv6" => {
                 self.addresses(true, &mut attributes);
@@ -171,7 +188,10 @@ impl Generator<'_> {
                 attributes.push(format!("{name}='{}'", self.rng.pick(MACS)));
             }
         }
-        for (name, mask) in [("arpsrcipaddr", "arpsrcipmask"), ("arpdstipaddr", "arpdstipmask")] {
+        for (name, mask) in [
+            ("arpsrcipaddr", "arpsrcipmask"),
+            ("arpdstipaddr", "arpdstipmask"),
+        ] {
             if self.rng.one_in(4) {
                 let address = self.ipv4();
                 attributes.push(format!("{name}='{address}'"));
@@ -190,7 +210,11 @@ impl Generator<'_> {
             let address = if ipv6 { self.ipv6() } else { self.ipv4() };
             attributes.push(format!("{name}='{address}'"));
             if !address.starts_with('$') && self.rng.one_in(3) {
-                let bits: &[&str] = if ipv6 { &["127", "64"] } else { &["31", "255.255.255.0"] };
+                let bits: &[&str] = if ipv6 {
+                    &["127", "64"]
+                } else {
+                    &["31", "255.255.255.0"]
+                };
                 attributes.push(format!("{mask}='{}'", self.rng.pick(bits)));
             }
         }
@@ -208,7 +232,10 @@ impl Generator<'_> {
     }
 
     fn ports(&mut self, attributes: &mut Vec<String>) {
-        for (first, last) in [("srcportstart", "srcportend"), ("dstportstart", "dstportend")] {
+        for (first, last) in [
+            ("srcportstart", "srcportend"),
+            ("dstportstart", "dstportend"),
+        ] {
             if self.rng.one_in(3) {
                 let port = self.rng.pick(PORTS);
                 attributes.push(format!("{first}='{port}'"));
@@ -221,7 +248,9 @@ impl Generator<'_> {
 
     fn packet_element(&mut self, direction: &str) -> String {
         let ipv6 = self.rng.one_in(3);
-        let kind = self.rng.pick(&["tcp", "udp", "udp", "sctp", "all", "icmp", "esp"]);
+        let kind = self
+            .rng
+            .pick(&["tcp", "udp", "udp", "sctp", "all", "icmp", "esp"]);
         let element = match (kind, ipv6) {
             ("icmp", true) => "icmpv6".to_owned(),
             (kind, true) => format!("{kind}-ipv6"),
@@ -274,7 +303,11 @@ impl Generator<'_> {
     pub(crate) fn frame(&mut self) -> Vec<u8> {
         let (a, b) = (self.ipv4_address(), self.ipv4_address());
         let (c, d) = (self.ipv6_address(), self.ipv6_address());
-        let a = if self.rng.one_in(8) { "0.0.0.0".to_owned() } else { a };
+        let a = if self.rng.one_in(8) {
+            "0.0.0.0".to_owned()
+        } else {
+            a
+        };
         let (p, q) = (self.port(), self.port());
         let mut text = match self.rng.below(24) {
             0..=2 => format!("tcp {a}:{p} > {b}:{q}"),
@@ -295,12 +328,13 @@ impl Generator<'_> {
         if self.rng.one_in(8) {
             text.push_str(&format!(" vlan {}", self.rng.pick(&[5_u16, 6])));
         }
-        let spec: FrameSpec = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+        let spec: FrameSpec = text
+            .parse()
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
         let source = self.rng.pick_or(&[OWN, OWN, OTHER, OTHER, THIRD], OWN);
-        let destination = self.rng.pick_or(
-            &[OWN, OTHER, OTHER, THIRD, MacAddress::BROADCAST],
-            OTHER,
-        );
+        let destination = self
+            .rng
+            .pick_or(&[OWN, OTHER, OTHER, THIRD, MacAddress::BROADCAST], OTHER);
         let mut frame = spec.to_frame(source, destination);
         if self.rng.one_in(6) {
             expedite(&mut frame);
@@ -321,7 +355,9 @@ pub(crate) fn expedite(frame: &mut [u8]) {
             frame[15] = 46 << 2;
             frame[24..26].fill(0);
             let header = frame[14..34].chunks(2);
-            let sum: u32 = header.map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
+            let sum: u32 = header
+                .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]))
+                .sum();
             let folded = (sum & 0xffff) + (sum >> 16);
             let folded = (folded & 0xffff) + (folded >> 16);
             let [.., high, low] = (!folded).to_be_bytes();

@@ -17,7 +17,9 @@ const FRAMES: usize = 200;
 
 #[test]
 fn random_filters_mean_what_the_model_says() {
-    let seed = std::env::var("MOAT_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = std::env::var("MOAT_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
     let seed: u64 = seed.unwrap_or_else(|| {
         use std::hash::{BuildHasher, RandomState};
         RandomState::new().hash_one(0)
@@ -37,12 +39,21 @@ fn random_filters_mean_what_the_model_says() {
         let parameters = world::parameters(&[("IP", &["10.7.0.1", "10.7.0.2"])]);
         let (_, yaml) = world::documents(&filters, &tree.root, &parameters, "vnet0", "br0");
         let program = world::program(&yaml, &observed);
-        rules += program.lists.values().map(|list| list.inward.len() + list.outward.len()).sum::<usize>();
+        rules += program
+            .lists
+            .values()
+            .map(|list| list.inward.len() + list.outward.len())
+            .sum::<usize>();
         for _ in 0..FRAMES {
             let bytes = generator.frame();
             for direction in [Direction::Out, Direction::In] {
-                let evaluation =
-                    evaluate(&program, world::PORT, direction, &bytes, ConnectionState::Untracked);
+                let evaluation = evaluate(
+                    &program,
+                    world::PORT,
+                    direction,
+                    &bytes,
+                    ConnectionState::Untracked,
+                );
                 let expected =
                     model::passes(&filters, &tree.root, &parameters, OWN, direction, &bytes);
                 assert_eq!(
@@ -61,7 +72,10 @@ fn random_filters_mean_what_the_model_says() {
         "compared {frames} frames at {TREES} trees of filters, {layered} of them with both layers ({rules} rules): \
          {passed} pass, seed {seed}"
     );
-    assert!(passed > frames / 20 && passed < frames / 20 * 19, "too one-sided to prove much");
+    assert!(
+        passed > frames / 20 && passed < frames / 20 * 19,
+        "too one-sided to prove much"
+    );
 }
 
 /// A bridge `br0` with a device `vnet0`.
@@ -81,3 +95,50 @@ fn imagined() -> Observation {
     observed
 }
 
+#[test]
+fn a_connection_that_was_accepted_goes_on_and_no_other_begins() {
+    let text = "<filter name='ssh'><rule action='accept' direction='in'><tcp dstportstart='22'/></rule>\
+                <rule action='drop' direction='inout' priority='1000'><all/></rule></filter>";
+    let filters = world::filters(&[text]);
+    let (converted, yaml) = world::documents(
+        &filters,
+        "ssh",
+        &world::parameters(&[("IP", &["10.7.0.1"])]),
+        "vnet0",
+        "br0",
+    );
+    assert!(
+        converted
+            .notes
+            .iter()
+            .any(|note| note.text.starts_with("connections are tracked"))
+    );
+    let tracked = yaml.replace("stateful: \"off\"", "stateful: required");
+    let program = world::program(&tracked, &imagined());
+    let passes = |direction, spec: &str, state| {
+        let spec: frame::FrameSpec = spec.parse().expect("a frame");
+        let bytes = spec.to_frame(OWN, OWN);
+        evaluate(&program, world::PORT, direction, &bytes, state).passes()
+    };
+    use ConnectionState::{Established, Invalid, New, Related};
+    let (request, answer) = (
+        "tcp 10.7.0.9:4000 > 10.7.0.1:22",
+        "tcp 10.7.0.1:22 > 10.7.0.9:4000",
+    );
+    assert!(passes(Direction::In, request, New));
+    assert!(passes(Direction::In, request, Established));
+    assert!(passes(Direction::Out, answer, Established));
+    assert!(passes(
+        Direction::In,
+        "icmp 10.7.0.9 > 10.7.0.1 type 3",
+        Related
+    ));
+    // What port 22 would let in does not let the VM out from port 22.
+    assert!(!passes(Direction::Out, answer, New));
+    assert!(!passes(
+        Direction::In,
+        "tcp 10.7.0.9:4000 > 10.7.0.1:23",
+        New
+    ));
+    assert!(!passes(Direction::In, request, Invalid));
+}

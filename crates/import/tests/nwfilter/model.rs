@@ -126,7 +126,11 @@ impl Model<'_> {
 
     /// What ebtables takes for the frame's protocol.
     fn link_protocol(&self) -> u16 {
-        if self.frame.tag.is_some() { 0x8100 } else { self.frame.protocol }
+        if self.frame.tag.is_some() {
+            0x8100
+        } else {
+            self.frame.protocol
+        }
     }
 
     fn jumps(&self, chain: &str) -> bool {
@@ -170,7 +174,8 @@ impl Model<'_> {
                 continue;
             };
             let number = self.frame.transport().map(|transport| transport.protocol());
-            if packet.ipv6 != version || packet.number.is_some_and(|wanted| number != Some(wanted)) {
+            if packet.ipv6 != version || packet.number.is_some_and(|wanted| number != Some(wanted))
+            {
                 continue;
             }
             let own = match rule.direction {
@@ -187,12 +192,19 @@ impl Model<'_> {
                 continue;
             }
             let swapped = self.outward() != (rule.direction == Direction::Out);
-            let looked_at = rule.attributes.iter().filter(|one| !(swapped && one.name == "srcmacaddr"));
+            let looked_at = rule
+                .attributes
+                .iter()
+                .filter(|one| !(swapped && one.name == "srcmacaddr"));
             let looked_at: Vec<&Attribute> = looked_at.collect();
             if looked_at.is_empty() && !rule.attributes.is_empty() {
                 continue;
             }
-            if self.any_value(|at| looked_at.iter().all(|one| self.holds(rule, one, swapped, at))) {
+            if self.any_value(|at| {
+                looked_at
+                    .iter()
+                    .all(|one| self.holds(rule, one, swapped, at))
+            }) {
                 return matches!(rule.action, Action::Accept | Action::Return);
             }
         }
@@ -210,7 +222,13 @@ impl Model<'_> {
             Network::Arp(arp) | Network::Rarp(arp) => Some(*arp),
             _ => None,
         };
-        let flip = |source, destination| if swapped { (destination, source) } else { (source, destination) };
+        let flip = |source, destination| {
+            if swapped {
+                (destination, source)
+            } else {
+                (source, destination)
+            }
+        };
         let (source, destination) = flip(self.frame.source, self.frame.destination);
         let (from, to): (Option<IpAddr>, Option<IpAddr>) = match &self.frame.network {
             Network::Ipv4(ip) => (Some(ip.source.into()), Some(ip.destination.into())),
@@ -223,7 +241,11 @@ impl Model<'_> {
         let (sport, dport) = if swapped { (ports.1, ports.0) } else { ports };
         let sender = arp.map(|arp| (arp.sender_mac, arp.sender_ip));
         let target = arp.map(|arp| (arp.target_mac, arp.target_ip));
-        let (sender, target) = if swapped { (target, sender) } else { (sender, target) };
+        let (sender, target) = if swapped {
+            (target, sender)
+        } else {
+            (sender, target)
+        };
         let icmp = transport.and_then(|t| t.icmp().or(t.icmpv6()));
         let dscp = match &self.frame.network {
             Network::Ipv4(ip) => Some(u64::from(ip.dscp)),
@@ -236,11 +258,21 @@ impl Model<'_> {
             "dstmacaddr" => self.mac(Some(destination), &one.value, last("dstmacmask")),
             "protocolid" => within(Some(self.link_protocol().into()), &one.value, None),
             "vlanid" => within(self.frame.tag.map(|tag| tag.vid().into()), &one.value, None),
-            "hwtype" => within(arp.and_then(|a| a.hardware_type).map(Into::into), &one.value, None),
-            "protocoltype" => {
-                within(arp.and_then(|a| a.protocol_type).map(Into::into), &one.value, None)
-            }
-            "opcode" => within(arp.and_then(|a| a.operation).map(Into::into), &one.value, None),
+            "hwtype" => within(
+                arp.and_then(|a| a.hardware_type).map(Into::into),
+                &one.value,
+                None,
+            ),
+            "protocoltype" => within(
+                arp.and_then(|a| a.protocol_type).map(Into::into),
+                &one.value,
+                None,
+            ),
+            "opcode" => within(
+                arp.and_then(|a| a.operation).map(Into::into),
+                &one.value,
+                None,
+            ),
             "arpsrcmacaddr" => self.mac(sender.and_then(|s| s.0), &one.value, None),
             "arpdstmacaddr" => self.mac(target.and_then(|t| t.0), &one.value, None),
             "arpsrcipaddr" => {
@@ -257,7 +289,11 @@ impl Model<'_> {
             "srcportstart" => within(sport.map(Into::into), &one.value, last("srcportend")),
             "dstportstart" => within(dport.map(Into::into), &one.value, last("dstportend")),
             "dscp" => within(dscp, &one.value, None),
-            "type" => within(icmp.map(|(kind, _)| kind.into()), &one.value, last("typeend")),
+            "type" => within(
+                icmp.map(|(kind, _)| kind.into()),
+                &one.value,
+                last("typeend"),
+            ),
             // Masks and ends are looked at with what they belong to.
             _ => return true,
         };
@@ -276,7 +312,13 @@ impl Model<'_> {
         mac.is_some_and(|mac| (0..6).all(|i| mac.0[i] & mask.0[i] == wanted.0[i] & mask.0[i]))
     }
 
-    fn address(&self, address: Option<IpAddr>, value: &Value, mask: Option<&Value>, at: usize) -> bool {
+    fn address(
+        &self,
+        address: Option<IpAddr>,
+        value: &Value,
+        mask: Option<&Value>,
+        at: usize,
+    ) -> bool {
         let Some(address) = address else {
             return false;
         };

@@ -13,7 +13,8 @@ pub(crate) fn filters<S: AsRef<str>>(texts: &[S]) -> Filters {
     let mut filters = Filters::default();
     for text in texts {
         let text = text.as_ref();
-        filters.insert(parse("random.xml", text).unwrap_or_else(|errors| panic!("{errors}\n{text}")));
+        filters
+            .insert(parse("random.xml", text).unwrap_or_else(|errors| panic!("{errors}\n{text}")));
     }
     filters
 }

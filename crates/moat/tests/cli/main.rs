@@ -5,5 +5,6 @@ mod confirming;
 mod documents;
 mod hooks;
 mod host;
+mod importing;
 mod keeping;
 mod tracing;

@@ -64,7 +64,10 @@ fn both_layers_must_accept() {
 fn g4_packet_rules_hold_without_br_netfilter() {
     // They are rules of the same list, which no kernel parameter switches off.
     let rules = "<rule action='drop' direction='in'><udp dstportstart='53'/></rule>";
-    assert!(lines(&filter(rules)).contains(&"drop in ipv4 with ip.protocol 17 with dport 53".to_owned()));
+    assert!(
+        lines(&filter(rules))
+            .contains(&"drop in ipv4 with ip.protocol 17 with dport 53".to_owned())
+    );
 }
 
 #[test]
@@ -77,15 +80,27 @@ fn d2_a_negated_destination_port_stays_negated() {
 
 #[test]
 fn d5_reject_answers() {
-    let converted = converted(&filter("<rule action='reject' direction='out'><all/></rule>"));
+    let converted = converted(&filter(
+        "<rule action='reject' direction='out'><all/></rule>",
+    ));
     assert_eq!(profile(&converted).reject, Some(RejectMode::Preferred));
-    assert!(profile(&converted).rules.iter().any(|rule| rule.to_string() == "reject out ipv4"));
+    assert!(
+        profile(&converted)
+            .rules
+            .iter()
+            .any(|rule| rule.to_string() == "reject out ipv4")
+    );
 }
 
 #[test]
 fn d6_a_negated_protocol_is_about_other_protocols_of_ipv4() {
-    let lines = lines(&filter("<rule action='drop' direction='out'><ip match='no' protocol='udp'/></rule>"));
-    assert!(lines.contains(&"drop out ipv4 with ip.protocol not 17".to_owned()), "{lines:?}");
+    let lines = lines(&filter(
+        "<rule action='drop' direction='out'><ip match='no' protocol='udp'/></rule>",
+    ));
+    assert!(
+        lines.contains(&"drop out ipv4 with ip.protocol not 17".to_owned()),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -105,7 +120,11 @@ fn d8_ranges_of_stp_and_icmpv6_and_the_type_of_rarp() {
                  <rule action='drop' direction='in'><rarp protocoltype='0x800'/></rule>\
                  <rule action='drop' direction='in'><ipv6 protocol='icmpv6' type='128' typeend='133'/></rule>";
     let lines = lines(&filter(rules)).join("\n");
-    for wanted in ["stp.root-priority 1-7", "rarp with arp.protocol-type 0x0800", "icmp.type 128-133"] {
+    for wanted in [
+        "stp.root-priority 1-7",
+        "rarp with arp.protocol-type 0x0800",
+        "icmp.type 128-133",
+    ] {
         assert!(lines.contains(wanted), "{wanted}: {lines}");
     }
 }
@@ -129,7 +148,12 @@ fn d10_the_stp_chain_has_its_documented_priority() {
         "<filter name='s' chain='stp'><rule action='drop' direction='in'/></filter>",
     ]);
     let lines = lines(&filters);
-    assert!(lines.iter().any(|line| line == "drop in ether with ether.dst 01:80:c2:00:00:00"), "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line == "drop in ether with ether.dst 01:80:c2:00:00:00"),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -138,8 +162,15 @@ fn an_accepted_direction_tracks_and_answers_need_no_rule() {
                  <rule action='drop' direction='inout' priority='1000'><all/></rule>";
     let converted = converted(&filter(rules));
     assert_eq!(profile(&converted).stateful, Some(Stateful::Required));
-    let rules: Vec<String> = profile(&converted).rules.iter().map(ToString::to_string).collect();
-    assert!(rules.contains(&"accept in ipv4 with ip.protocol 6 with dport 22".to_owned()), "{rules:?}");
+    let rules: Vec<String> = profile(&converted)
+        .rules
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        rules.contains(&"accept in ipv4 with ip.protocol 6 with dport 22".to_owned()),
+        "{rules:?}"
+    );
     // About packets that begin a connection alone: the others belong to an accepted one.
     assert!(rules.contains(&"drop in ipv4".to_owned()), "{rules:?}");
     assert!(rules.contains(&"drop out ipv4".to_owned()), "{rules:?}");
@@ -150,7 +181,10 @@ fn a_drop_before_what_is_accepted_cuts_connections_too() {
     let rules = "<rule action='drop' direction='inout' priority='1'><all srcipaddr='10.0.0.9'/></rule>\
                  <rule action='accept' direction='in'><tcp dstportstart='22'/></rule>";
     let lines = lines(&filter(rules));
-    assert!(lines.contains(&"drop in ipv4 with ip.src 10.0.0.9 stateless".to_owned()), "{lines:?}");
+    assert!(
+        lines.contains(&"drop in ipv4 with ip.src 10.0.0.9 stateless".to_owned()),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -160,7 +194,10 @@ fn variables_stay_and_lists_that_go_together_are_spelled_out() {
     let wanted = "accept in ipv4 with ip.src $A with ip.dst $B";
     assert!(lines(&filter(rules)).contains(&wanted.to_owned()));
     let rules = rules.replace("[@1]", "");
-    let given = parameters(&[("A", &["10.0.0.1", "10.0.0.2"]), ("B", &["10.0.1.1", "10.0.1.2"])]);
+    let given = parameters(&[
+        ("A", &["10.0.0.1", "10.0.0.2"]),
+        ("B", &["10.0.1.1", "10.0.1.2"]),
+    ]);
     let one = convert(&filter(&rules), "t", Some(&given)).expect("converted");
     assert!(one.profile.starts_with("nwfilter/t/"), "{}", one.profile);
     let Some(Document::Profile(Profile { rules, .. })) = one.documents.first() else {
@@ -178,8 +215,14 @@ fn variables_stay_and_lists_that_go_together_are_spelled_out() {
 #[test]
 fn parameters_become_values() {
     let address = "10.0.0.5".parse().expect("an address");
-    assert_eq!(parameter_value("10.0.0.5"), Some(FieldValue::Address(address, address)));
+    assert_eq!(
+        parameter_value("10.0.0.5"),
+        Some(FieldValue::Address(address, address))
+    );
     assert_eq!(parameter_value("0x50"), Some(FieldValue::Number(80, 80)));
-    assert!(matches!(parameter_value("52:54:0:0:0:1"), Some(FieldValue::Mac { .. })));
+    assert!(matches!(
+        parameter_value("52:54:0:0:0:1"),
+        Some(FieldValue::Mac { .. })
+    ));
     assert_eq!(parameter_value("any"), None);
 }
