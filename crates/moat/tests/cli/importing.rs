@@ -53,7 +53,7 @@ fn what_cannot_be_said_is_refused_and_the_rest_is_written() {
     let out = output.to_str().expect("text");
     let run = moat(&["import", "nwfilter", path, "--output", out]).ends(1);
     assert!(
-        run.stderr.contains("counting.xml:2:44: `connlimit-above`"),
+        run.stderr.contains("counting.xml:2:45: `connlimit-above`"),
         "{}",
         run.stderr
     );
