@@ -2,6 +2,8 @@
 //! panics where something does not hold, so that coverage-guided fuzzing (`cargo-fuzz/`), the
 //! replay of the corpus and the short run of `make test` are the same targets.
 
+use std::time::Duration;
+
 use policy::language::{Source, load, parse_rule};
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 use policy::program::{ConnectionState, Direction};
@@ -16,6 +18,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("frames", frames),
     ("netlink", netlink),
     ("specs", specs),
+    ("libvirt", libvirt_socket),
+    ("libvirt-xml", libvirt_xml),
+    ("leases", leases),
 ];
 
 /// Any text is read or refused with a place in it; what is read compiles and evaluates.
@@ -89,6 +94,46 @@ pub fn netlink(input: &[u8]) {
     }
 }
 
+/// Any frames from and to a port, one after the other, leave the learner within its bounds.
+pub fn leases(input: &[u8]) {
+    use learning::{Direction, Facts, Learner, Mode, Moment, Rules, dhcp4, dhcp6};
+    let _ = dhcp4::Message::read(input);
+    if let Some(message) = dhcp6::Message::read(input) {
+        assert!(message.addresses.len() <= dhcp6::MOST_ADDRESSES);
+    }
+    for mode in [Mode::FirstPacket, Mode::Dhcp, Mode::Any] {
+        let mut learner = Learner::new();
+        let facts = Facts {
+            mac: frame::MacAddress([0x52, 0x54, 0, 0, 0, 1]),
+            rules: Rules {
+                mode,
+                ipv4: 1,
+                ipv6: 2,
+                ..Rules::default()
+            },
+            ..Facts::default()
+        };
+        learner.admit("a", facts, Moment::seconds(0));
+        // A frame begins with its length in two bytes and the way it goes in one.
+        let mut rest = input;
+        let mut second = 0;
+        while let Some((&[high, low, way], after)) = rest.split_first_chunk::<3>() {
+            let length = usize::from(u16::from_be_bytes([high, low])).min(after.len());
+            let (frame, after) = after.split_at(length);
+            rest = after;
+            second += 1;
+            let direction = match way & 1 {
+                0 => Direction::Out,
+                _ => Direction::In,
+            };
+            let before = learner.work();
+            learner.observe("a", direction, frame, Moment::seconds(second));
+            assert!(learner.work() - before < 1_000, "a frame costs little");
+            assert!(learner.held("a").count() <= 4, "no more than is allowed");
+        }
+    }
+}
+
 /// Any text describes a frame or is refused; a frame's description describes that frame.
 pub fn specs(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
@@ -101,6 +146,51 @@ pub fn specs(input: &[u8]) {
         );
         let one = frame::MacAddress([2, 0, 0, 0, 0, 1]);
         let _ = spec.to_frame(one, one);
+    }
+}
+
+/// Any bytes from libvirt's socket are read or refused, and cutting them elsewhere changes nothing.
+pub fn libvirt_socket(input: &[u8]) {
+    use libvirt::machine::Machine;
+    let (cut, bytes) = input.split_first().unwrap_or((&0, &[]));
+    let run = |cut: usize| {
+        let mut machine = Machine::new(Duration::ZERO);
+        for procedure in [273, 14, 404] {
+            let called = machine.call(procedure, &[]);
+            assert!(called.is_ok(), "a short call");
+        }
+        let mut arrivals = Vec::new();
+        for part in bytes.chunks(cut.max(1)) {
+            match machine.receive(part, Duration::ZERO) {
+                Ok(arrived) => arrivals.extend(arrived),
+                Err(_) => return None,
+            }
+        }
+        Some((arrivals, machine.take_outgoing()))
+    };
+    let whole = run(bytes.len());
+    assert_eq!(run(usize::from(*cut)), whole, "a cut changes what is read");
+    let mut decoder = libvirt::xdr::Decoder::new(bytes);
+    let _ = <libvirt::call::ListNetworkPorts as libvirt::call::Call>::decode(&mut decoder);
+}
+
+/// Any text is libvirt's XML or refused with a place in it; what is read becomes claims.
+pub fn libvirt_xml(input: &[u8]) {
+    use libvirt::xml::{FilterBinding, NetworkPort, XmlError};
+    let text = String::from_utf8_lossy(input);
+    let told = |error: Option<XmlError>| {
+        if let Some(error) = error {
+            assert!(error.position.line >= 1, "a refusal has a place");
+        }
+    };
+    told(NetworkPort::parse(&text).err());
+    told(FilterBinding::parse(&text).err());
+    let mut libvirt = import::libvirt::Libvirt::default();
+    for driver in ["network", "qemu"] {
+        let arguments = [driver, "web-1", "start", "begin", "-"].map(str::to_owned);
+        if let Err(error) = libvirt.hook(&arguments, &text) {
+            assert!(!error.to_string().is_empty(), "a refusal says why");
+        }
     }
 }
 

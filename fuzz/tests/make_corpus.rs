@@ -21,6 +21,22 @@ fn binary_corpora_exist() {
             path.display()
         );
     }
+    let leases = folder.join("leases");
+    for (name, bytes) in [
+        ("dhcp", conversation(false)),
+        ("dhcpv6", conversation(true)),
+    ] {
+        let path = leases.join(name);
+        if update {
+            std::fs::create_dir_all(&leases).expect("a writable folder");
+            std::fs::write(&path, bytes).expect("a writable folder");
+        }
+        assert!(
+            path.exists(),
+            "{} is missing: set MOAT_UPDATE_CORPUS=1",
+            path.display()
+        );
+    }
     let path = folder.join("netlink").join("batch");
     if update {
         std::fs::write(&path, batch()).expect("a writable folder");
@@ -30,6 +46,34 @@ fn binary_corpora_exist() {
         "{} is missing: set MOAT_UPDATE_CORPUS=1",
         path.display()
     );
+}
+
+/// What a client and a server say to each other, as `fuzz::leases` reads it.
+fn conversation(ipv6: bool) -> Vec<u8> {
+    let client = frame::MacAddress([0x52, 0x54, 0, 0, 0, 1]);
+    let server = frame::MacAddress([2, 0, 0, 0, 0, 1]);
+    let mut bytes = Vec::new();
+    for (kind, from_server) in [(3, false), (if ipv6 { 7 } else { 5 }, true), (8, false)] {
+        let (source, destination) = if from_server {
+            (server, client)
+        } else {
+            (client, server)
+        };
+        let builder = frame::FrameBuilder::new(source, destination);
+        let frame = if ipv6 {
+            let (from, to) = (source.eui64_link_local(), destination.eui64_link_local());
+            builder.ipv6(from, to).dhcpv6(kind, client).build()
+        } else {
+            let from = if from_server { [10, 0, 0, 1] } else { [0; 4] };
+            let packet = builder.ipv4(from.into(), [255; 4].into());
+            packet.dhcp(kind, client, [10, 0, 0, 5].into()).build()
+        };
+        let length = u16::try_from(frame.len()).expect("a short frame");
+        bytes.extend(length.to_be_bytes());
+        bytes.push(u8::from(from_server));
+        bytes.extend(frame);
+    }
+    bytes
 }
 
 /// A batch has the form of what the kernel reports: the same messages, the same attributes.

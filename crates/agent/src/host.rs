@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datapath::{Capabilities, Degraded, Unmet, resolve};
 use policy::claim::{Claim, ClaimChange, Provenance, Settled, settle};
-use policy::observation::Observation;
+use policy::observation::{Observation, ObservedInterface};
 use policy::program::Refusal;
 use policy::{Catalog, CompileError, HostProgram, Incremental};
 use thiserror::Error;
+
+use crate::learners::Learners;
 
 use bindings::Bindings;
 
@@ -23,8 +25,6 @@ pub struct HostState {
     host: Option<String>,
     declared: Catalog,
     claims: BTreeMap<Vm, Claimed>,
-    /// Counts changes of claims: what a resync did not see yet is not taken away by it.
-    sequence: u64,
     bindings: Bindings,
     /// VMs that were let go and have ended.
     ended: Vec<(String, String)>,
@@ -45,7 +45,6 @@ struct Vm {
 #[derive(Clone, Debug)]
 struct Claimed {
     claims: Vec<Claim>,
-    since: u64,
     /// The source let the VM go: each claim ends with its interface.
     released: bool,
 }
@@ -89,7 +88,6 @@ impl HostState {
             host: host.map(str::to_owned),
             declared: Catalog::default(),
             claims: BTreeMap::new(),
-            sequence: 0,
             bindings: Bindings::default(),
             ended: Vec::new(),
             observed: Observation::default(),
@@ -132,18 +130,9 @@ impl HostState {
         Ok(())
     }
 
-    /// The moment to give to [`Self::change`] with a resync that begins now.
-    pub fn now(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Takes what a source says. A resync leaves VMs alone of which something was said after
-    /// `asked`, the moment at which the source was asked.
-    ///
-    /// Gives back what was said of the VM before, where the change is about one.
-    pub fn change(&mut self, source: &str, change: ClaimChange, asked: u64) -> Option<Vec<Claim>> {
+    /// Takes what a source says. Gives back what was said of the VM before, where it is about one.
+    pub fn change(&mut self, source: &str, change: ClaimChange) -> Option<Vec<Claim>> {
         let source = source.to_owned();
-        self.sequence = self.sequence.saturating_add(1);
         match change {
             ClaimChange::Replace { vm, claims } => {
                 return self.insert(Vm { source, id: vm }, claims);
@@ -165,17 +154,13 @@ impl HostState {
                     };
                     by_vm.entry(vm).or_default().push(claim);
                 }
-                let older = |(vm, known): (&Vm, &Claimed)| {
-                    (vm.source == source && known.since <= asked).then(|| vm.clone())
-                };
-                let older: BTreeSet<Vm> = self.claims.iter().filter_map(older).collect();
-                for vm in older.iter().filter(|vm| !by_vm.contains_key(vm)) {
-                    self.remove(vm);
+                let all = self.claims.keys().filter(|vm| vm.source == source);
+                let gone = all.filter(|vm| !by_vm.contains_key(vm)).cloned();
+                for vm in gone.collect::<Vec<Vm>>() {
+                    self.remove(&vm);
                 }
                 for (vm, claims) in by_vm {
-                    if older.contains(&vm) || !self.claims.contains_key(&vm) {
-                        self.insert(vm, claims);
-                    }
+                    self.insert(vm, claims);
                 }
             }
             ClaimChange::Nothing => {}
@@ -194,10 +179,8 @@ impl HostState {
         for claim in &claims {
             self.bindings.renew(&claim.port, claim.device.as_deref());
         }
-        let since = self.sequence;
         let claimed = Claimed {
             claims,
-            since,
             released: false,
         };
         let before = self.claims.insert(vm, claimed);
@@ -212,14 +195,10 @@ impl HostState {
         Some(before)
     }
 
-    /// Takes what interfaces there are.
-    pub fn observe(&mut self, observed: Observation) {
+    /// Takes what is in bridges, and the indices of all interfaces that exist.
+    pub fn observe(&mut self, observed: Observation, existing: &BTreeSet<u32>) {
         self.observed = observed;
-    }
-
-    /// An interface does not exist any more. Whatever gets its name inherits nothing.
-    pub fn interface_gone(&mut self, ifindex: u32) {
-        self.bindings.gone(ifindex);
+        self.bindings.only(existing);
         self.end_released();
     }
 
@@ -298,6 +277,55 @@ impl HostState {
         }
     }
 
+    /// Whether a port of the VM whose interface is not here yet would be refused when it comes, and
+    /// why: a source that speaks before the interface exists wants to know then.
+    pub fn foresee(
+        &self,
+        source: &str,
+        vm: &str,
+        capabilities: &Capabilities,
+    ) -> Option<(String, String)> {
+        let key = Vm {
+            source: source.to_owned(),
+            id: vm.to_owned(),
+        };
+        let bridges = self.bridges_of(source, vm);
+        let mut next = self.clone();
+        let claimed = next.claims.get_mut(&key)?;
+        let mut imagined = false;
+        for (claim, bridge) in claimed.claims.iter_mut().zip(bridges) {
+            let Some(bridge) = bridge else { continue };
+            let here = claim.device.as_ref();
+            if here.is_some_and(|device| self.observed.interfaces.contains_key(device)) {
+                continue;
+            }
+            let network = claim.network.as_ref();
+            let network = network.and_then(|name| self.catalog().networks.get(name));
+            // No interface has such a name: it is longer than IFNAMSIZ.
+            let device = format!("imagined-for-{}", claim.port);
+            let count = u32::try_from(next.observed.interfaces.len()).unwrap_or_default();
+            let interface = ObservedInterface {
+                ifindex: u32::MAX.saturating_sub(count),
+                bridge,
+                mac: claim.device_mac.unwrap_or_default(),
+                pvid: network.map_or(claim.vlan, |network| network.vlan),
+            };
+            next.observed.interfaces.insert(device.clone(), interface);
+            next.bindings.forget(&claim.port);
+            claim.device = Some(device);
+            imagined = true;
+        }
+        if !imagined {
+            return None;
+        }
+        let ports = next.ports_of(source, vm);
+        let desired = next.desire(capabilities).ok()?;
+        ports.into_iter().find_map(|port| {
+            let refusal = desired.program.refused.get(&port)?;
+            (!refusal.absent).then(|| (port, refusal.reason.clone()))
+        })
+    }
+
     fn bound_claims(&mut self) -> Vec<Claim> {
         let interfaces = self.observed.interfaces.iter();
         let names: BTreeMap<u32, &str> = interfaces
@@ -306,6 +334,12 @@ impl HostState {
         let claims = self.claims.values().flat_map(|it| &it.claims);
         let claims = claims.map(|claim| {
             let mut claim = claim.clone();
+            let seen = claim.device.as_ref();
+            let seen = seen.and_then(|device| self.observed.interfaces.get(device));
+            // A source that leaves the bridge to others (libvirt's type ethernet) names none.
+            if let (None, None, Some(seen)) = (&claim.bridge, &claim.network, seen) {
+                claim.bridge = Some(seen.bridge.clone());
+            }
             match self.bindings.device(&claim, &self.observed, &names) {
                 Ok(device) => {
                     if let (None, Some(gone)) = (&device, &claim.device) {
@@ -322,6 +356,11 @@ impl HostState {
             claim
         });
         claims.collect()
+    }
+
+    /// Brings what ports have learned into the next program; says whether there will be another.
+    pub fn settle(&mut self, learners: &Learners, events: &[learning::Event]) -> bool {
+        learners.settle(events, &mut self.incremental)
     }
 
     /// Where the ports of the last [`Self::desire`] come from.

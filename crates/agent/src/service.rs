@@ -9,11 +9,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use datapath::{Capabilities, DatapathError, Degraded, Enforcement};
+use learning::{Moment, PortSnapshot, Snapshot};
 use policy::language::{Source, load};
 use round::Round;
 use thiserror::Error;
@@ -21,16 +22,20 @@ use tracing::{error, info, warn};
 
 use crate::event::Event;
 use crate::host::HostState;
+use crate::learners::Learners;
 use crate::metrics::Metrics;
 use crate::standing::Standing;
 use crate::store::Store;
-use crate::systems;
+use crate::systems::Systems;
 
 /// How many events are taken before anybody is answered: a flood delays, and does not starve.
 const AT_ONCE: usize = 4096;
 /// The pause after the switch refused; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// What the store calls the learned addresses.
+const LEARNED: &str = "learned";
 
 /// Reads the texts of all documents.
 pub type ReadDocuments = Box<dyn FnMut() -> Result<Vec<Source>, String> + Send>;
@@ -44,11 +49,24 @@ pub struct Settings {
     pub lasting: PathBuf,
     /// Folder for what is true until the next boot.
     pub volatile: PathBuf,
+    /// Folder of libvirt's network filters, for domains that refer to them.
+    pub filters: PathBuf,
     /// How often everything is looked at although nothing happened.
     pub audit: Duration,
-    /// A VM whose port is refused starts nevertheless, with the port in quarantine. That holds on
-    /// managed bridges only; elsewhere the start fails in any case.
-    pub quarantine_refused: bool,
+    /// What becomes of a VM that has a port whose policy cannot be enforced.
+    pub refused: Refused,
+}
+
+/// What becomes of a VM that has a port whose policy cannot be enforced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Refused {
+    /// Its hook fails, so that it does not start.
+    #[default]
+    Fail,
+    /// It starts where that port is on a managed bridge, and so in quarantine; else its hook fails.
+    Quarantine,
+    /// It starts. On a bridge that is not managed, and where no bridge is, the port is open.
+    Start,
 }
 
 /// Why the agent cannot begin. The switch is as it was.
@@ -64,26 +82,46 @@ pub enum StartError {
 #[derive(Clone, Debug)]
 pub struct Handle {
     events: Sender<Event>,
-    sequence: Arc<AtomicU64>,
+    /// A hint that was sent and not taken yet says what another one would.
+    links: Arc<AtomicBool>,
+    /// Reports that were sent and not taken yet.
+    reports: Arc<AtomicUsize>,
 }
+
+/// Reports that may wait. A guest that floods waits for itself; hosts ask and servers answer again.
+const MOST_REPORTS: usize = 1024;
 
 impl Handle {
     pub fn new(events: Sender<Event>) -> Self {
         Self {
             events,
-            sequence: Arc::new(AtomicU64::new(0)),
+            links: Arc::default(),
+            reports: Arc::default(),
         }
     }
 
-    /// Whether the agent still listens.
+    /// Whether the agent still listens. What floods, is bounded here.
     pub fn send(&self, event: Event) -> bool {
-        self.events.send(event).is_ok()
+        match event {
+            Event::Links if self.links.swap(true, Ordering::SeqCst) => true,
+            Event::Report { .. } if self.reports.load(Ordering::SeqCst) >= MOST_REPORTS => true,
+            Event::Report { .. } => {
+                self.reports.fetch_add(1, Ordering::SeqCst);
+                self.events.send(event).is_ok()
+            }
+            event => self.events.send(event).is_ok(),
+        }
     }
 
-    /// The moment before a source is asked for everything: what is said of a VM later than this is
-    /// newer than the answer.
-    pub fn now(&self) -> u64 {
-        self.sequence.load(Ordering::SeqCst)
+    /// An event was taken.
+    fn taken(&self, event: &Event) {
+        match event {
+            Event::Links => self.links.store(false, Ordering::SeqCst),
+            Event::Report { .. } => {
+                self.reports.fetch_sub(1, Ordering::SeqCst);
+            }
+            _ => {}
+        }
     }
 }
 
@@ -94,11 +132,15 @@ pub struct Agent<E> {
     read_documents: ReadDocuments,
     capabilities: Capabilities,
     store: Store,
+    systems: Systems,
     state: HostState,
+    handle: Handle,
+    learners: Learners,
+    /// What ports had learned before this process began, until each of them is here.
+    remembered: BTreeMap<String, PortSnapshot>,
     standing: Standing,
     degraded: Vec<Degraded>,
     metrics: Metrics,
-    sequence: Arc<AtomicU64>,
     documents_problem: Option<String>,
     switch_problem: Option<String>,
     deaf: BTreeMap<String, String>,
@@ -118,17 +160,21 @@ impl<E: Enforcement> Agent<E> {
     ) -> Result<Self, StartError> {
         let store = Store::open(&settings.lasting, &settings.volatile)?;
         let capabilities = switch.capabilities()?;
+        let filters = settings.filters.clone();
         let mut agent = Self {
             state: HostState::new(settings.host.as_deref()),
+            handle: handle.clone(),
+            learners: Learners::new(),
+            remembered: BTreeMap::new(),
             settings,
             switch,
             read_documents,
             capabilities,
             store,
+            systems: Systems::new(&filters),
             standing: Standing::default(),
             degraded: Vec::new(),
             metrics: Metrics::default(),
-            sequence: Arc::clone(&handle.sequence),
             documents_problem: None,
             switch_problem: None,
             deaf: BTreeMap::new(),
@@ -136,6 +182,7 @@ impl<E: Enforcement> Agent<E> {
         };
         let known = agent.restore();
         agent.remember_claims();
+        agent.remember_addresses();
         if known {
             agent.look();
         }
@@ -179,10 +226,11 @@ impl<E: Enforcement> Agent<E> {
             error!(path = %path.display(), "not readable, so its ports are not claimed: {error}");
         }
         for one in said {
-            match systems::interpret(&one.request) {
+            match self.systems.interpret(&one.request) {
                 Ok(interpreted) => {
-                    self.state
-                        .change(&interpreted.source, interpreted.change, u64::MAX);
+                    for change in interpreted.changes {
+                        self.state.change(&interpreted.source, change);
+                    }
                 }
                 Err(error) => warn!(
                     vm = one.vm,
@@ -192,21 +240,34 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
+    /// Takes up what ports had learned.
+    fn remember_addresses(&mut self) {
+        match self.store.kept(LEARNED) {
+            Ok(Some(value)) => match serde_json::from_value::<Snapshot>(value) {
+                Ok(snapshot) => self.remembered.clone_from(snapshot.ports()),
+                Err(error) => error!("what ports had learned is not understood: {error}"),
+            },
+            Ok(None) => {}
+            Err(error) => error!("what ports had learned cannot be read: {error}"),
+        }
+    }
+
     /// Serves until it is asked to stop. `alive` is called at least every `pulse`, for a watchdog.
     pub fn run(mut self, events: &Receiver<Event>, pulse: Duration, mut alive: impl FnMut()) {
         let mut audit = after(self.settings.audit);
         let mut retry = self.switch_problem.as_ref().map(|_| after(self.pause));
         loop {
             alive();
-            let wait = [Some(audit), retry, Some(after(pulse))]
-                .into_iter()
-                .flatten()
-                .min();
+            let expiry = self.learners.next_expiry();
+            let expiry = expiry.map(|moment| after(moment.since(moment_now())));
+            let wait = [Some(audit), retry, expiry, Some(after(pulse))];
+            let wait = wait.into_iter().flatten().min();
             let wait = wait.map_or(pulse, |at| at.saturating_duration_since(Instant::now()));
             let mut round = Round::default();
             match events.recv_timeout(wait) {
                 Ok(first) => {
                     for event in std::iter::once(first).chain(events.try_iter().take(AT_ONCE)) {
+                        self.handle.taken(&event);
                         self.take(event, &mut round);
                     }
                 }
@@ -236,6 +297,14 @@ impl<E: Enforcement> Agent<E> {
 fn after(time: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(time).unwrap_or(now)
+}
+
+fn moment_now() -> Moment {
+    Moment(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
 }
 
 fn seconds() -> u64 {

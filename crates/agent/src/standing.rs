@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datapath::{Counters, PortCounters};
+use learning::Learner;
 use policy::HostProgram;
 use policy::claim::Provenance;
 use policy::program::{Behaviour, Values};
@@ -54,6 +55,8 @@ pub struct PortStatus {
     pub addresses: Vec<String>,
     /// Addresses that it showed, beside those that are declared.
     pub learned: Vec<String>,
+    /// How often it showed an address that it may not have.
+    pub refused_addresses: u64,
     /// `name@version`, the most specific first.
     pub profiles: Vec<String>,
     /// Where they were found.
@@ -179,6 +182,7 @@ impl Standing {
         catalog: &policy::Catalog,
         counters: &Counters,
         switch_problem: Option<&str>,
+        learner: &Learner,
     ) -> Vec<PortStatus> {
         let mut ports: BTreeMap<&str, PortStatus> = BTreeMap::new();
         for (name, port) in &self.desired.ports {
@@ -231,6 +235,9 @@ impl Standing {
                 let from = provenance.profiles.map(|source| source.to_string());
                 status.profiles_from = from;
             }
+            let learned = learner.held(name).map(|held| held.address.to_string());
+            status.learned = learned.collect();
+            status.refused_addresses = learner.refused(name);
             if let Some(declared) = catalog.ports.get(*name) {
                 status.vm = status.vm.take().or_else(|| declared.vm.clone());
                 status.mac = Some(declared.mac.to_string());

@@ -4,6 +4,7 @@
 pub mod census;
 mod datapath;
 mod difference;
+mod feed;
 mod incremental;
 pub mod interpret;
 pub mod lower;
@@ -13,6 +14,7 @@ mod session;
 
 pub use self::datapath::{Installed, NftablesDatapath};
 pub use difference::{Change, Line, difference};
+pub use feed::{LearningFeed, Report, ReportedFrame};
 pub use lower::{LEARN_GROUP, LOG_GROUP, lower, table};
 pub use ruleset::Ruleset;
 pub use session::{Applied, Session};

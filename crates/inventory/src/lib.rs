@@ -9,4 +9,4 @@ mod observe;
 mod rtnetlink;
 
 pub use monitor::{LinkChange, LinkEvent, LinkMonitor, LinkNotice, MonitorError};
-pub use observe::{ObserveError, observe};
+pub use observe::{ObserveError, observe, observe_all};

@@ -1,6 +1,6 @@
 //! Reads the bridges of this host and what is plugged into them, as of one moment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use frame::MacAddress;
@@ -55,6 +55,14 @@ impl From<ExchangeError> for ObserveError {
 /// # Errors
 /// [`ObserveError`]; nothing is returned by halves.
 pub fn observe() -> Result<Observation, ObserveError> {
+    observe_all().map(|(observation, _)| observation)
+}
+
+/// As [`observe`], and the indices of all interfaces that exist, in a bridge or not.
+///
+/// # Errors
+/// As [`observe`].
+pub fn observe_all() -> Result<(Observation, BTreeSet<u32>), ObserveError> {
     let mut socket = LinkSocket::open().map_err(ObserveError::Socket)?;
     for _ in 0..ATTEMPTS {
         let Some(links) = dump(&mut socket, LinkDump::All)? else {
@@ -71,8 +79,9 @@ pub fn observe() -> Result<Observation, ObserveError> {
         } else {
             Vec::new()
         };
+        let all = links.iter().map(|link| link.ifindex).collect();
         if let Some(observation) = assemble(links, &vlans) {
-            return Ok(observation);
+            return Ok((observation, all));
         }
     }
     Err(ObserveError::Unsettled { attempts: ATTEMPTS })

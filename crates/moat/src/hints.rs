@@ -4,7 +4,7 @@
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use inventory::{LinkChange, LinkMonitor, LinkNotice};
+use inventory::{LinkMonitor, LinkNotice};
 use nftables::{Event, Monitor};
 
 use crate::fault::Failure;
@@ -19,11 +19,12 @@ pub(crate) enum Hint {
     /// News was lost: anything may have changed.
     Lost,
     /// Who committed the change that came before.
-    By { process: u32, name: String },
+    By {
+        process: u32,
+        name: String,
+    },
     Interface {
         name: String,
-        /// The index of an interface that does not exist any more.
-        gone: Option<u32>,
     },
     /// Nothing can be heard any more, for this reason.
     Deaf(String),
@@ -76,10 +77,7 @@ fn listen_to_links(mut links: LinkMonitor, hints: &Sender<Hint>) {
     loop {
         let hint = match links.next(PATIENCE) {
             Ok(None) => continue,
-            Ok(Some(LinkNotice::Link(event))) => Hint::Interface {
-                gone: (event.change == LinkChange::Gone).then_some(event.ifindex),
-                name: event.name,
-            },
+            Ok(Some(LinkNotice::Link(event))) => Hint::Interface { name: event.name },
             Ok(Some(LinkNotice::Overrun)) => Hint::Lost,
             Err(error) => Hint::Deaf(error.to_string()),
         };

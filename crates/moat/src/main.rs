@@ -26,7 +26,9 @@ mod port;
 mod record;
 mod reference;
 mod report;
+mod resume;
 mod serve;
+mod setup;
 mod sides;
 mod situation;
 mod standing;
@@ -72,12 +74,14 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Stats(arguments) => stats::stats(arguments, as_json),
         Command::Doctor(arguments) => doctor::doctor(arguments, as_json),
         Command::Remove(arguments) => change::remove(arguments, as_json),
-        Command::Import(arguments) => import::import(arguments, as_json),
         Command::Agent(arguments) => serve::serve(arguments),
         Command::Reload(arguments) => serve::reload(arguments, as_json),
         Command::Metrics(arguments) => serve::metrics(arguments),
         Command::Port(arguments) => port::port(arguments, as_json),
+        Command::Setup(arguments) => setup::setup(arguments, as_json),
         Command::Hook(arguments) => hook::hook(arguments, as_json),
+
+        Command::Import(arguments) => import::import(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
         Command::Schema(arguments) => reference::schema(arguments),
         Command::Rule(arguments) => reference::rule(arguments, as_json),

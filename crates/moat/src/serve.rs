@@ -6,9 +6,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use agent::protocol::{Reply, Request};
-use agent::{Access, Agent, Event, Handle, Settings};
+use agent::{Access, Agent, Event, Handle, Refused, Settings};
 use clap::{Args, ValueEnum};
-use datapath_nftables::{NftablesDatapath, Session};
+use datapath_nftables::{LearningFeed, NftablesDatapath, Report, Session};
 use notify::{RecursiveMode, Watcher as _};
 use policy::language::Source;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -51,12 +51,18 @@ pub(crate) struct ServeArguments {
     /// Folder for what is true until the next boot
     #[arg(long, value_name = "DIR", default_value = "/run/moat/agent")]
     pub runtime: PathBuf,
+    /// libvirt's folder of network filters, for domains that refer to them
+    #[arg(long, value_name = "DIR", default_value = "/etc/libvirt/nwfilter")]
+    pub filters: PathBuf,
+    /// Do not follow libvirt by its socket: its hooks alone tell of VMs
+    #[arg(long)]
+    pub no_libvirt: bool,
     /// How often everything is looked at although nothing happened
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time::duration)]
     pub audit: Duration,
     /// What becomes of a VM that has a port whose policy cannot be enforced
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
-    pub refused: Refused,
+    pub refused: WhenRefused,
     /// How to log
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub log: LogFormat,
@@ -64,12 +70,14 @@ pub(crate) struct ServeArguments {
 
 /// What becomes of a VM that has a port whose policy cannot be enforced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Refused {
+pub(crate) enum WhenRefused {
     /// Its hook fails, so that it does not start
     #[default]
     Fail,
-    /// It starts, with that port in quarantine; on bridges that are not managed it does not start
+    /// It starts where that port is on a managed bridge, and so in quarantine; else its hook fails
     Quarantine,
+    /// It starts; on a bridge that is not managed, and on none, the port is open
+    Start,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -92,14 +100,20 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
     let handle = Handle::new(sender.clone());
     // Listen first, look then: nothing falls between the two.
     listen_to_kernel(&handle)?;
+    listen_to_learning(&handle)?;
     let _watcher = watch_documents(&arguments.documents, &handle);
     listen_to_signals(&handle)?;
     let settings = Settings {
         host: arguments.host.clone(),
         lasting: arguments.state.clone(),
         volatile: arguments.runtime.clone(),
+        filters: arguments.filters.clone(),
         audit: arguments.audit,
-        quarantine_refused: arguments.refused == Refused::Quarantine,
+        refused: match arguments.refused {
+            WhenRefused::Fail => Refused::Fail,
+            WhenRefused::Quarantine => Refused::Quarantine,
+            WhenRefused::Start => Refused::Start,
+        },
     };
     let switch = Session::new(NftablesDatapath::open()?);
     let paths = arguments.documents.clone();
@@ -113,6 +127,11 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
         let path = arguments.socket.display();
         Failure::system(format!("cannot listen at {path}: {error}"))
     })?;
+    if !arguments.no_libvirt {
+        let endpoints = libvirt::Endpoints::below(Path::new("/"));
+        agent::follow_libvirt(endpoints, handle)
+            .map_err(|error| Failure::system(format!("libvirt cannot be followed: {error}")))?;
+    }
     tracing::info!(socket = %arguments.socket.display(), "ready");
     tell_manager(&[sd_notify::NotifyState::Ready]);
     // Half the watchdog's time, as sd_watchdog_enabled(3) recommends.
@@ -183,17 +202,41 @@ fn listen_to_kernel(handle: &Handle) -> Result<(), Failure> {
                     by: Some(format!("{name} (process {process})")),
                 },
                 Hint::Lost => Event::Links,
-                Hint::Interface {
-                    gone: Some(ifindex),
-                    ..
-                } => Event::LinkGone { ifindex },
-                Hint::Interface { gone: None, .. } => Event::Links,
+                Hint::Interface { .. } => Event::Links,
                 Hint::Deaf(problem) => Event::SourceState {
                     name: "kernel",
                     problem: Some(problem),
                 },
             };
             if !handle.send(event) {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Frames from which addresses of ports are learned.
+fn listen_to_learning(handle: &Handle) -> Result<(), Failure> {
+    let mut feed = LearningFeed::open()
+        .map_err(|error| Failure::system(format!("cannot receive what ports show: {error}")))?;
+    let handle = handle.clone();
+    std::thread::spawn(move || {
+        loop {
+            let event = match feed.next_report(PULSE) {
+                Ok(Some(Report::Frame(frame))) => Event::Report {
+                    ifindex: frame.ifindex,
+                    direction: frame.direction,
+                    frame: frame.bytes,
+                },
+                Ok(Some(Report::Lost) | None) => continue,
+                Err(error) => Event::SourceState {
+                    name: "learning",
+                    problem: Some(format!("addresses are not learned any more: {error}")),
+                },
+            };
+            let ends = matches!(event, Event::SourceState { .. });
+            if !handle.send(event) || ends {
                 return;
             }
         }

@@ -1,7 +1,7 @@
 //! Which interface a claimed port is. Names are reused, interface indices are not: a claim is bound
 //! to the interface that bore the name when it was first seen, and to no other after it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use policy::claim::Claim;
 use policy::observation::Observation;
@@ -32,6 +32,17 @@ impl Bindings {
     pub(super) fn forget(&mut self, port: &str) {
         if let Some(Binding::To(ifindex)) = self.ports.remove(port) {
             self.interfaces.remove(&ifindex);
+        }
+    }
+
+    /// Interfaces other than these do not exist any more.
+    pub(super) fn only(&mut self, existing: &BTreeSet<u32>) {
+        let gone = self
+            .interfaces
+            .keys()
+            .filter(|index| !existing.contains(index));
+        for ifindex in gone.copied().collect::<Vec<u32>>() {
+            self.gone(ifindex);
         }
     }
 

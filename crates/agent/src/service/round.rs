@@ -1,21 +1,23 @@
 //! One round of the loop: what was said is taken, the switch is brought to what follows, and whoever
 //! waits is answered. Knows what a caller is told; when a round begins is left to the loop.
 
-use std::sync::atomic::Ordering;
+use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
 
 use datapath::{Counters, DatapathError, Enforcement};
+use learning::{PortSnapshot, Snapshot};
 use policy::claim::{Claim, ClaimChange};
 use policy::language::load;
 use tracing::{debug, error, info, warn};
 
 use crate::event::Event;
+use crate::host::{DesireError, Desired};
 use crate::protocol::{Reply, Request};
 use crate::standing::{AgentStatus, Difference};
 use crate::store::Said;
-use crate::systems::{self, Interpreted};
+use crate::systems::Interpreted;
 
-use super::{Agent, FIRST_PAUSE, LONGEST_PAUSE, seconds};
+use super::{Agent, FIRST_PAUSE, LEARNED, LONGEST_PAUSE, Refused, moment_now, seconds};
 
 /// What a round has to do.
 #[derive(Default)]
@@ -46,16 +48,15 @@ enum Want {
     Metrics,
 }
 
-/// Word of a VM, as it was taken.
+/// Word of VMs, as it was taken.
 struct Word {
     source: String,
-    vm: String,
+    /// The VMs that it changes, and what was said of them before.
+    vms: Vec<(String, Option<Vec<Claim>>)>,
     output: String,
     notes: Vec<String>,
-    /// What was said of it before.
-    before: Option<Vec<Claim>>,
     /// What is to be remembered if it takes effect.
-    said: Option<Said>,
+    said: Vec<Said>,
 }
 
 impl<E: Enforcement> Agent<E> {
@@ -64,9 +65,15 @@ impl<E: Enforcement> Agent<E> {
             Event::Asked { request, answer } => self.asked(request, answer, round),
             Event::Documents => round.documents = true,
             Event::Links => round.look = true,
-            Event::LinkGone { ifindex } => {
-                self.state.interface_gone(ifindex);
-                round.look = true;
+            Event::Report {
+                ifindex,
+                direction,
+                frame,
+            } => {
+                let events = self
+                    .learners
+                    .report(ifindex, direction, &frame, moment_now());
+                self.learned(&events, round);
             }
             Event::Switch { by } => {
                 let by = by.unwrap_or_else(|| "somebody".to_owned());
@@ -74,14 +81,11 @@ impl<E: Enforcement> Agent<E> {
                 self.metrics.foreign_changes.inc();
                 round.look = true;
             }
-            Event::Source {
-                name,
-                change,
-                asked,
-            } => {
-                round.look |= change != ClaimChange::Nothing;
-                self.state.change(name, change, asked);
-                self.sequence.store(self.state.now(), Ordering::SeqCst);
+            Event::Libvirt(told) => {
+                for change in self.systems.told(told) {
+                    round.look = true;
+                    self.state.change(import::libvirt::SOURCE, change);
+                }
             }
             Event::SourceState { name, problem } => match problem {
                 Some(problem) => {
@@ -95,6 +99,26 @@ impl<E: Enforcement> Agent<E> {
                 }
             },
             Event::Stop => round.stop = true,
+        }
+    }
+
+    /// What became known of addresses: told, and brought into the next program.
+    fn learned(&mut self, events: &[learning::Event], round: &mut Round) {
+        tell_learned(events);
+        round.look |= self.state.settle(&self.learners, events);
+        let refused = |event: &learning::Event| matches!(event, learning::Event::Refused { .. });
+        if !events.iter().all(refused) {
+            self.keep_learned();
+        }
+    }
+
+    fn keep_learned(&self) {
+        let snapshot = self.learners.learner().export();
+        let mut ports = self.remembered.clone();
+        ports.extend(snapshot.ports().clone());
+        let kept = serde_json::to_value(Snapshot::of(ports)).map_err(std::io::Error::other);
+        if let Err(error) = kept.and_then(|value| self.store.keep(LEARNED, &value)) {
+            error!("learned addresses cannot be kept for the next start: {error}");
         }
     }
 
@@ -129,46 +153,48 @@ impl<E: Enforcement> Agent<E> {
         round.waiting.push(Waiting { answer, want });
     }
 
-    /// Takes word of a VM.
+    /// Takes word of VMs.
     fn word(&mut self, request: &Request) -> Result<Want, String> {
         self.metrics.words.inc();
+        let interpreted = self.systems.interpret(request)?;
         let Interpreted {
             source,
-            change,
+            changes,
             output,
             notes,
-        } = systems::interpret(request)?;
-        let vm = match &change {
-            ClaimChange::Replace { vm, .. }
-            | ClaimChange::Remove { vm }
-            | ClaimChange::Release { vm } => vm.clone(),
-            ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => String::new(),
-        };
-        debug!(source, vm, "speaks");
-        let said = match &change {
-            ClaimChange::Replace { .. } => Some(Said {
-                source: source.clone(),
-                vm: vm.clone(),
-                request: request.clone(),
-            }),
-            ClaimChange::Remove { .. } => {
-                self.forget_said(&source, &vm);
-                None
-            }
-            ClaimChange::Release { .. } | ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => {
-                None
-            }
-        };
-        let before = self.state.change(&source, change, u64::MAX);
-        self.sequence.store(self.state.now(), Ordering::SeqCst);
-        Ok(Want::Ports(Box::new(Word {
+            about,
+        } = interpreted;
+        let mut word = Word {
             source,
-            vm,
+            vms: Vec::new(),
             output,
             notes,
-            before,
-            said,
-        })))
+            said: Vec::new(),
+        };
+        let mut about: Vec<String> = about.into_iter().collect();
+        let other = !about.is_empty();
+        for change in changes {
+            match &change {
+                // What the word is about is remembered by that, and not by the VMs it touches.
+                ClaimChange::Replace { vm, .. } if !other => about.push(vm.clone()),
+                ClaimChange::Remove { vm } => self.forget_said(&word.source, vm),
+                _ => {}
+            }
+            let vm = match &change {
+                ClaimChange::Replace { vm, .. } => Some(vm.clone()),
+                _ => None,
+            };
+            debug!(source = word.source, ?vm, "speaks");
+            let before = self.state.change(&word.source, change);
+            word.vms.extend(vm.map(|vm| (vm, before)));
+        }
+        let said = about.into_iter().map(|vm| Said {
+            source: word.source.clone(),
+            vm,
+            request: request.clone(),
+        });
+        word.said = said.collect();
+        Ok(Want::Ports(Box::new(word)))
     }
 
     fn forget_said(&self, source: &str, vm: &str) {
@@ -229,8 +255,8 @@ impl<E: Enforcement> Agent<E> {
     }
 
     fn observe(&mut self) {
-        match inventory::observe() {
-            Ok(observed) => self.state.observe(observed),
+        match inventory::observe_all() {
+            Ok((observed, existing)) => self.state.observe(observed, &existing),
             Err(error) => error!("interfaces cannot be read, those before are assumed: {error}"),
         }
     }
@@ -242,7 +268,7 @@ impl<E: Enforcement> Agent<E> {
             self.forget_said(&source, &vm);
         }
         self.metrics.looks.inc();
-        let desired = match self.state.desire(&self.capabilities) {
+        let desired = match self.desire() {
             Ok(desired) => desired,
             Err(error) => return self.failed(error.to_string()),
         };
@@ -263,6 +289,29 @@ impl<E: Enforcement> Agent<E> {
             }
             Err(error) => self.failed(error.to_string()),
         }
+    }
+
+    /// What should be in force, with what its ports have learned.
+    fn desire(&mut self) -> Result<Desired, DesireError> {
+        let desired = self.state.desire(&self.capabilities)?;
+        let now = moment_now();
+        let catalog = self.state.catalog();
+        let mut events = self.learners.follow(catalog, &desired.program, now);
+        let ports = desired.program.ports.keys();
+        let back: BTreeMap<String, PortSnapshot> = ports
+            .filter_map(|name| self.remembered.remove_entry(name))
+            .collect();
+        if !back.is_empty() {
+            let learner = self.learners.learner_mut();
+            events.extend(learner.import(&Snapshot::of(back), now));
+        }
+        events.extend(self.learners.expire(now));
+        tell_learned(&events);
+        if !self.state.settle(&self.learners, &events) {
+            return Ok(desired);
+        }
+        self.keep_learned();
+        self.state.desire(&self.capabilities)
     }
 
     fn failed(&mut self, problem: String) {
@@ -310,28 +359,33 @@ impl<E: Enforcement> Agent<E> {
                 left.push(one);
                 continue;
             };
-            let Word {
-                source, vm, before, ..
-            } = word.as_mut();
-            let Some((port, reason)) = self.refusal(source, vm) else {
-                left.push(one);
-                continue;
-            };
-            let before = before.take().filter(|before| !before.is_empty());
-            if before.is_none() && self.may_be_quarantined(source, vm) {
-                left.push(one);
-                continue;
-            }
-            if let Some(claims) = before {
-                let change = ClaimChange::Replace {
-                    vm: vm.clone(),
-                    claims,
+            let mut reasons = Vec::new();
+            for (vm, before) in &mut word.vms {
+                let refusal = self.refusal(&word.source, vm).or_else(|| {
+                    let source = &word.source;
+                    self.state.foresee(source, vm, &self.capabilities)
+                });
+                let Some((port, reason)) = refusal else {
+                    continue;
                 };
-                self.state.change(source, change, u64::MAX);
-                any = true;
+                let before = before.take().filter(|before| !before.is_empty());
+                if before.is_none() && self.may_be_quarantined(&word.source, vm) {
+                    continue;
+                }
+                if let Some(claims) = before {
+                    let vm = vm.clone();
+                    let change = ClaimChange::Replace { vm, claims };
+                    self.state.change(&word.source, change);
+                    any = true;
+                }
+                reasons.push(format!("port {port} is refused: {reason}"));
             }
-            let message = format!("port {port} is refused: {reason}");
-            let _ = one.answer.send(Reply::Refused { message });
+            if reasons.is_empty() {
+                left.push(one);
+            } else {
+                let message = reasons.join("; ");
+                let _ = one.answer.send(Reply::Refused { message });
+            }
         }
         *waiting = left;
         any
@@ -340,30 +394,27 @@ impl<E: Enforcement> Agent<E> {
     fn reply(&mut self, want: Want) -> Reply {
         match want {
             Want::Ports(word) => {
-                let Word {
-                    source,
-                    vm,
-                    output,
-                    mut notes,
-                    said,
-                    before: _,
-                } = *word;
                 if let Some(problem) = &self.switch_problem {
                     return Reply::Refused {
                         message: format!("its ports cannot be enforced: {problem}"),
                     };
                 }
-                if let Some(Err(error)) = said.map(|said| self.store.keep_said(&said)) {
-                    // Only a restart would have to hear it again.
-                    error!(
-                        source,
-                        vm, "cannot be remembered beyond this process: {error}"
-                    );
+                for said in &word.said {
+                    if let Err(error) = self.store.keep_said(said) {
+                        // Only a restart would have to hear it again.
+                        error!(said.source, said.vm, "cannot be remembered: {error}");
+                    }
                 }
-                if let Some((port, reason)) = self.refusal(&source, &vm) {
-                    notes.push(format!("port {port} is in quarantine: {reason}"));
+                let mut notes = word.notes;
+                for (vm, _) in &word.vms {
+                    if let Some((port, reason)) = self.refusal(&word.source, vm) {
+                        notes.push(format!("port {port} is in quarantine: {reason}"));
+                    }
                 }
-                Reply::Done { output, notes }
+                Reply::Done {
+                    output: word.output,
+                    notes,
+                }
             }
             Want::Documents => match &self.documents_problem {
                 Some(problem) => Reply::Refused {
@@ -402,7 +453,11 @@ impl<E: Enforcement> Agent<E> {
             bridge.is_some_and(|bridge| bridge.managed)
         };
         let bridges = self.state.bridges_of(source, vm);
-        self.settings.quarantine_refused && bridges.iter().all(managed)
+        match self.settings.refused {
+            Refused::Fail => false,
+            Refused::Quarantine => bridges.iter().all(managed),
+            Refused::Start => true,
+        }
     }
 
     fn counters(&mut self) -> Result<Counters, DatapathError> {
@@ -455,6 +510,7 @@ impl<E: Enforcement> Agent<E> {
                 self.state.catalog(),
                 counters,
                 self.switch_problem.as_deref(),
+                self.learners.learner(),
             ),
         }
     }
@@ -464,4 +520,23 @@ impl<E: Enforcement> Agent<E> {
 pub(crate) fn network_namespace() -> u64 {
     use std::os::unix::fs::MetadataExt as _;
     std::fs::metadata("/proc/thread-self/ns/net").map_or(0, |namespace| namespace.ino())
+}
+
+fn tell_learned(events: &[learning::Event]) {
+    for event in events {
+        match event {
+            learning::Event::Learned { port, held } => {
+                info!(port, address = %held.address, how = ?held.origin, "learned an address");
+            }
+            learning::Event::Renewed { port, address, .. } => {
+                debug!(port, %address, "keeps its address");
+            }
+            learning::Event::Forgotten { port, address, why } => {
+                info!(port, %address, ?why, "has an address no longer");
+            }
+            learning::Event::Refused { port, address, why } => {
+                warn!(port, %address, "does not get an address: {why}");
+            }
+        }
+    }
 }

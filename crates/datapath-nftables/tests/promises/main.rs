@@ -14,4 +14,5 @@ mod atomicity;
 mod closed;
 mod costs;
 mod host;
+mod learning;
 mod told;

@@ -3,8 +3,10 @@
 mod applying;
 mod confirming;
 mod documents;
+mod drivers;
 mod hooks;
 mod host;
 mod importing;
 mod keeping;
+mod resuming;
 mod tracing;

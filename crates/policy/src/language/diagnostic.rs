@@ -163,7 +163,7 @@ impl Span {
 }
 
 /// A stretch of a source while it is read: small, and without a line until somebody asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) source: usize,
     pub(super) start: usize,

@@ -8,6 +8,7 @@ use table::{Column, check, keep, table};
 use testbed::guest::GuestSpec;
 use testbed::libvirtd::{
     Domain, Filter, GuestImage, HookCall, Interface, Libvirtd, LibvirtdSpec, Recorder, Source,
+    mac_text,
 };
 
 const GUEST: &str = "web-1";
@@ -16,13 +17,20 @@ const LAN: Column = ("network (bridge)", [0x52, 0x54, 0, 0, 0, 2]);
 const NAT: Column = ("network (NAT)", [0x52, 0x54, 0, 0, 0, 3]);
 const ETHERNET: Column = ("ethernet", [0x52, 0x54, 0, 0, 0, 4]);
 const DIRECT: Column = ("direct", [0x52, 0x54, 0, 0, 0, 5]);
+const NAMED: Column = ("bridge, target named", [0x52, 0x54, 0, 0, 0, 6]);
+const EXISTING: Column = ("ethernet, managed='no'", [0x52, 0x54, 0, 0, 0, 7]);
+const WIRES: Column = ("network (macvtap)", [0x52, 0x54, 0, 0, 0, 8]);
 const ADDED: Column = ("the one that is added", [0x52, 0x54, 0, 0, 0, 9]);
 
-const NETWORKS: [&str; 2] = [
+/// Where a domain's metadata names profiles.
+const NAMESPACE: &str = "https://moat.dev/xmlns/libvirt/1";
+
+const NETWORKS: [&str; 3] = [
     "<network><name>tenants</name><forward mode='bridge'/><bridge name='br0'/>
        <portgroup name='isolated-2102'/><portgroup name='open' default='yes'/></network>",
     "<network><name>default</name><forward mode='nat'/><bridge name='virbr0'/>
        <ip address='192.168.122.1' netmask='255.255.255.0'/></network>",
+    "<network><name>wires</name><forward mode='vepa'><interface dev='wire0'/></forward></network>",
 ];
 
 fn host(name: &str) -> Libvirtd {
@@ -32,7 +40,7 @@ fn host(name: &str) -> Libvirtd {
         ..LibvirtdSpec::default()
     })
     .expect("a hypervisor");
-    for (name, xml) in ["tenants", "default"].into_iter().zip(NETWORKS) {
+    for (name, xml) in ["tenants", "default", "wires"].into_iter().zip(NETWORKS) {
         host.give_successfully(&["net-define"], xml)
             .expect("a network");
         host.ask(&["net-start", name]).expect("a network");
@@ -62,14 +70,22 @@ fn interface(column: Column) -> Interface {
     let source = match column {
         LAN => network("tenants", Some("isolated-2102")),
         NAT => network("default", None),
+        WIRES => network("wires", None),
         ETHERNET => Source::Ethernet,
+        EXISTING => Source::ExistingTap,
         DIRECT => Source::Direct {
             device: "wire0".to_owned(),
             mode: "vepa".to_owned(),
         },
         _ => Source::Bridge("br0".to_owned()),
     };
-    Interface::on(source, column.1)
+    let mut interface = Interface::on(source, column.1);
+    interface.target = match column {
+        NAMED => Some("webtap".to_owned()),
+        EXISTING => Some("owntap".to_owned()),
+        _ => None,
+    };
+    interface
 }
 
 fn recorder(host: &Libvirtd) -> Recorder<'_> {
@@ -104,9 +120,9 @@ fn a_guest_starts_and_stops() {
     .expect("a device");
     host.run("ip", &["link", "set", "wire0", "up"]).expect("up");
     let mut domain = guest(&columns);
-    domain.metadata =
-        "<moat:port xmlns:moat='https://moat.example/libvirt'><moat:profile>web-server</moat:profile></moat:port>"
-            .to_owned();
+    domain.metadata = format!(
+        "<moat:moat xmlns:moat='{NAMESPACE}'><moat:profile>web-server</moat:profile></moat:moat>"
+    );
     let first = domain.interfaces.first_mut().expect("an interface");
     first.filter = Some(Filter {
         name: "clean-traffic".to_owned(),
@@ -133,6 +149,26 @@ fn a_guest_starts_and_stops() {
     check("crash", &table(&calls, &columns));
     let state = host.ask(&["domstate", "--reason", GUEST]).expect("a state");
     assert_eq!(state.trim(), "shut off (crashed)");
+
+    // What else an interface can be. Here rather than in a test of its own: macvtap's device nodes are named by
+    // interface index and shared by all namespaces.
+    let columns = [NAMED, EXISTING, WIRES];
+    let address = mac_text(EXISTING.1);
+    for arguments in [
+        "tuntap add owntap mode tap",
+        &format!("link set owntap address {address}"),
+    ] {
+        let words: Vec<&str> = arguments.split(' ').collect();
+        host.run("ip", &words).expect("a tap");
+    }
+    host.ask(&["undefine", GUEST]).expect("forgotten");
+    host.define(&guest(&columns)).expect("a guest");
+    let calls = boot(&host);
+    check("start others", &table(&calls, &columns));
+    keep(&calls, "start-others");
+    host.destroy(GUEST).expect("an end");
+    let calls = recorder.take().expect("calls");
+    check("stop others", &table(&calls, &columns));
 }
 
 #[test]
@@ -224,30 +260,31 @@ fn an_interface_is_added_changed_and_removed() {
             .expect("changed");
     }
     assert_eq!(host.device_of(GUEST, BRIDGE.1).expect("a device"), tap);
+    host.ask(&["metadata", GUEST, NAMESPACE, "--live", "--key", "moat"])
+        .expect_err("there is none yet");
     host.ask(&[
-        "metadata",
-        GUEST,
-        "https://moat.example/libvirt",
-        "--live",
-        "--key",
-        "moat",
-    ])
-    .expect_err("there is none yet");
-    host.ask(&[
-        "metadata",
-        GUEST,
-        "https://moat.example/libvirt",
-        "--live",
-        "--key",
-        "moat",
-        "--set",
-        "<port/>",
+        "metadata", GUEST, NAMESPACE, "--live", "--key", "moat", "--set", "<port/>",
     ])
     .expect("metadata");
+    host.ask(&["reset", GUEST]).expect("reset");
     host.ask(&["suspend", GUEST]).expect("stopped");
     host.ask(&["resume", GUEST]).expect("running");
     let calls = recorder.take().expect("calls");
     check("changes", &table(&calls, &[BRIDGE]));
+
+    // Another portgroup: libvirt 9.0 says yes and leaves it at the old one.
+    let mut regrouped = interface(LAN);
+    regrouped.more = "<alias name='net1'/>".to_owned();
+    regrouped.source = Source::Network {
+        name: "tenants".to_owned(),
+        portgroup: Some("open".to_owned()),
+    };
+    host.give_successfully(&update, &regrouped.xml())
+        .expect("changed");
+    let calls = recorder.take().expect("calls");
+    check("portgroup changed", &table(&calls, &[LAN]));
+    let xml = host.ask(&["dumpxml", GUEST]).expect("XML");
+    assert!(!xml.contains("portgroup='open'"), "{xml}");
 
     // The guest has to let go of the device.
     host.await_console(GUEST, "the command starts")

@@ -89,8 +89,9 @@ fn port_of_network(port: Node<'_, '_>) -> String {
         text += &format!(" group {}", group.text().unwrap_or_default());
     }
     if let Some(plug) = child(port, "plug") {
-        let what = |name| plug.attribute(name).unwrap_or_default();
-        text += &format!(", plug {} bridge {}", what("type"), what("bridge"));
+        let what = plug.attributes().filter(|it| it.name() != "mode");
+        let words: Vec<&str> = what.map(|it| it.value()).collect();
+        text += &format!(", plug {}", words.join(" "));
     }
     text
 }
@@ -151,6 +152,8 @@ pub(crate) fn keep(calls: &[HookCall], name: &str) {
         let lines: String = call
             .input
             .lines()
+            // Which kernel and initial file system it was does not matter.
+            .filter(|line| !line.contains("<initrd>"))
             .map(|line| match line.split_once("<kernel>") {
                 Some((before, _)) => format!("{before}<kernel>/var/lib/guests/vmlinuz</kernel>\n"),
                 None => format!("{line}\n"),
