@@ -339,6 +339,11 @@ fn one_learned_address_beside_a_thousand_ports_costs_its_own_elements() {
         for (what, addresses) in [
             ("learned", vec!["10.7.0.77/32"]),
             ("changed", vec!["10.7.0.79/32"]),
+            (
+                "joined by its neighbour",
+                vec!["10.7.0.79/32", "10.7.0.80/32"],
+            ),
+            ("left by its neighbour", vec!["10.7.0.79/32"]),
             ("expired", vec![]),
         ] {
             let addresses = addresses.iter().map(|a| a.parse().expect("a prefix"));
