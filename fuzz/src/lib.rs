@@ -2,6 +2,8 @@
 //! panics where something does not hold, so that coverage-guided fuzzing (`cargo-fuzz/`), the
 //! replay of the corpus and the short run of `make test` are the same targets.
 
+use std::time::Duration;
+
 use policy::language::{Source, load, parse_rule};
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 use policy::program::{ConnectionState, Direction};
@@ -16,6 +18,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("frames", frames),
     ("netlink", netlink),
     ("specs", specs),
+    ("libvirt", libvirt_socket),
+    ("libvirt-xml", libvirt_xml),
     ("leases", leases),
 ];
 
@@ -142,6 +146,51 @@ pub fn specs(input: &[u8]) {
         );
         let one = frame::MacAddress([2, 0, 0, 0, 0, 1]);
         let _ = spec.to_frame(one, one);
+    }
+}
+
+/// Any bytes from libvirt's socket are read or refused, and cutting them elsewhere changes nothing.
+pub fn libvirt_socket(input: &[u8]) {
+    use libvirt::machine::Machine;
+    let (cut, bytes) = input.split_first().unwrap_or((&0, &[]));
+    let run = |cut: usize| {
+        let mut machine = Machine::new(Duration::ZERO);
+        for procedure in [273, 14, 404] {
+            let called = machine.call(procedure, &[]);
+            assert!(called.is_ok(), "a short call");
+        }
+        let mut arrivals = Vec::new();
+        for part in bytes.chunks(cut.max(1)) {
+            match machine.receive(part, Duration::ZERO) {
+                Ok(arrived) => arrivals.extend(arrived),
+                Err(_) => return None,
+            }
+        }
+        Some((arrivals, machine.take_outgoing()))
+    };
+    let whole = run(bytes.len());
+    assert_eq!(run(usize::from(*cut)), whole, "a cut changes what is read");
+    let mut decoder = libvirt::xdr::Decoder::new(bytes);
+    let _ = <libvirt::call::ListNetworkPorts as libvirt::call::Call>::decode(&mut decoder);
+}
+
+/// Any text is libvirt's XML or refused with a place in it; what is read becomes claims.
+pub fn libvirt_xml(input: &[u8]) {
+    use libvirt::xml::{FilterBinding, NetworkPort, XmlError};
+    let text = String::from_utf8_lossy(input);
+    let told = |error: Option<XmlError>| {
+        if let Some(error) = error {
+            assert!(error.position.line >= 1, "a refusal has a place");
+        }
+    };
+    told(NetworkPort::parse(&text).err());
+    told(FilterBinding::parse(&text).err());
+    let mut libvirt = import::libvirt::Libvirt::default();
+    for driver in ["network", "qemu"] {
+        let arguments = [driver, "web-1", "start", "begin", "-"].map(str::to_owned);
+        if let Err(error) = libvirt.hook(&arguments, &text) {
+            assert!(!error.to_string().is_empty(), "a refusal says why");
+        }
     }
 }
 

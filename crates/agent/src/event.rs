@@ -2,7 +2,9 @@
 
 use std::sync::mpsc::Sender;
 
-use policy::claim::ClaimChange;
+use import::libvirt::Asked;
+use libvirt::DomainRef;
+use libvirt::xml::{Domain, Network};
 
 use crate::protocol::{Reply, Request};
 
@@ -22,13 +24,8 @@ pub enum Event {
     LinkGone { ifindex: u32 },
     /// Somebody changed what is ours in the switch, as far as it is known who.
     Switch { by: Option<String> },
-    /// A source speaks by itself, of what it was at the moment `asked`
-    /// ([`Handle::now`](crate::Handle::now)).
-    Source {
-        name: &'static str,
-        change: ClaimChange,
-        asked: u64,
-    },
+    /// libvirt tells by its socket.
+    Libvirt(Told),
     /// A source cannot be heard any more, or again. Its claims stay.
     SourceState {
         name: &'static str,
@@ -36,4 +33,31 @@ pub enum Event {
     },
     /// The process is asked to end; nothing is changed by that.
     Stop,
+}
+
+/// What libvirt tells by its socket.
+#[derive(Debug)]
+pub enum Told {
+    /// It is about to be asked for something.
+    Ask(Sender<Asked>),
+    /// A domain as it is now. The answer is whether it was taken: it is not where a hook or an event
+    /// came since it was asked, which may be newer.
+    Domain {
+        asked: Asked,
+        domain: Box<Domain>,
+        taken: Sender<bool>,
+    },
+    /// This life of the domain is over, or goes on elsewhere.
+    Ended(DomainRef),
+    /// libvirt knows no such domain.
+    Unknown(DomainRef),
+    /// A network as it is now.
+    Network(Box<Network>),
+    /// All networks and all domains that run; the answer as with a domain.
+    Everything {
+        asked: Asked,
+        networks: Vec<Network>,
+        domains: Vec<Domain>,
+        taken: Sender<bool>,
+    },
 }

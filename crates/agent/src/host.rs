@@ -23,8 +23,6 @@ pub struct HostState {
     host: Option<String>,
     declared: Catalog,
     claims: BTreeMap<Vm, Claimed>,
-    /// Counts changes of claims: what a resync did not see yet is not taken away by it.
-    sequence: u64,
     bindings: Bindings,
     /// VMs that were let go and have ended.
     ended: Vec<(String, String)>,
@@ -45,7 +43,6 @@ struct Vm {
 #[derive(Clone, Debug)]
 struct Claimed {
     claims: Vec<Claim>,
-    since: u64,
     /// The source let the VM go: each claim ends with its interface.
     released: bool,
 }
@@ -89,7 +86,6 @@ impl HostState {
             host: host.map(str::to_owned),
             declared: Catalog::default(),
             claims: BTreeMap::new(),
-            sequence: 0,
             bindings: Bindings::default(),
             ended: Vec::new(),
             observed: Observation::default(),
@@ -132,18 +128,9 @@ impl HostState {
         Ok(())
     }
 
-    /// The moment to give to [`Self::change`] with a resync that begins now.
-    pub fn now(&self) -> u64 {
-        self.sequence
-    }
-
-    /// Takes what a source says. A resync leaves VMs alone of which something was said after
-    /// `asked`, the moment at which the source was asked.
-    ///
-    /// Gives back what was said of the VM before, where the change is about one.
-    pub fn change(&mut self, source: &str, change: ClaimChange, asked: u64) -> Option<Vec<Claim>> {
+    /// Takes what a source says. Gives back what was said of the VM before, where it is about one.
+    pub fn change(&mut self, source: &str, change: ClaimChange) -> Option<Vec<Claim>> {
         let source = source.to_owned();
-        self.sequence = self.sequence.saturating_add(1);
         match change {
             ClaimChange::Replace { vm, claims } => {
                 return self.insert(Vm { source, id: vm }, claims);
@@ -165,17 +152,13 @@ impl HostState {
                     };
                     by_vm.entry(vm).or_default().push(claim);
                 }
-                let older = |(vm, known): (&Vm, &Claimed)| {
-                    (vm.source == source && known.since <= asked).then(|| vm.clone())
-                };
-                let older: BTreeSet<Vm> = self.claims.iter().filter_map(older).collect();
-                for vm in older.iter().filter(|vm| !by_vm.contains_key(vm)) {
-                    self.remove(vm);
+                let all = self.claims.keys().filter(|vm| vm.source == source);
+                let gone = all.filter(|vm| !by_vm.contains_key(vm)).cloned();
+                for vm in gone.collect::<Vec<Vm>>() {
+                    self.remove(&vm);
                 }
                 for (vm, claims) in by_vm {
-                    if older.contains(&vm) || !self.claims.contains_key(&vm) {
-                        self.insert(vm, claims);
-                    }
+                    self.insert(vm, claims);
                 }
             }
             ClaimChange::Nothing => {}
@@ -194,10 +177,8 @@ impl HostState {
         for claim in &claims {
             self.bindings.renew(&claim.port, claim.device.as_deref());
         }
-        let since = self.sequence;
         let claimed = Claimed {
             claims,
-            since,
             released: false,
         };
         let before = self.claims.insert(vm, claimed);

@@ -4,6 +4,7 @@
 pub mod event;
 mod host;
 pub mod learners;
+mod libvirt_source;
 mod listener;
 mod metrics;
 pub mod protocol;
@@ -12,8 +13,9 @@ mod standing;
 mod store;
 mod systems;
 
-pub use event::Event;
+pub use event::{Event, Told};
 pub use host::{DesireError, Desired, HostState, RejectedDocuments};
+pub use libvirt_source::follow_libvirt;
 pub use listener::{Access, listen};
 pub use service::{Agent, Handle, ReadDocuments, Settings, StartError};
 pub use standing::{AgentStatus, PortState, PortStatus};

@@ -23,7 +23,7 @@ pub const LONGEST_LINE: usize = 16 << 20;
 pub enum Request {
     /// A hook of another system was called.
     Hook {
-        /// `libvirt`, `opennebula`, `qemu`, `proxmox`, `xen`, `vdsm`.
+        /// `libvirt`, `opennebula`, `proxmox`, `qemu`, `xen`.
         system: String,
         /// As the system gave them, behind the system's name.
         arguments: Vec<String>,
@@ -93,7 +93,6 @@ pub const ENVIRONMENT: &[&str] = &[
     "INTERFACE",
     "type_if",
     "PVE_MIGRATED_FROM",
-    "vmId",
 ];
 
 /// Whether a variable of that name travels to the agent.

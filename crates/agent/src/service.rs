@@ -8,8 +8,6 @@ mod tests;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +22,7 @@ use crate::host::HostState;
 use crate::metrics::Metrics;
 use crate::standing::Standing;
 use crate::store::Store;
-use crate::systems;
+use crate::systems::Systems;
 
 /// How many events are taken before anybody is answered: a flood delays, and does not starve.
 const AT_ONCE: usize = 4096;
@@ -44,6 +42,8 @@ pub struct Settings {
     pub lasting: PathBuf,
     /// Folder for what is true until the next boot.
     pub volatile: PathBuf,
+    /// Folder of libvirt's network filters, for domains that refer to them.
+    pub filters: PathBuf,
     /// How often everything is looked at although nothing happened.
     pub audit: Duration,
     /// A VM whose port is refused starts nevertheless, with the port in quarantine. That holds on
@@ -64,26 +64,16 @@ pub enum StartError {
 #[derive(Clone, Debug)]
 pub struct Handle {
     events: Sender<Event>,
-    sequence: Arc<AtomicU64>,
 }
 
 impl Handle {
     pub fn new(events: Sender<Event>) -> Self {
-        Self {
-            events,
-            sequence: Arc::new(AtomicU64::new(0)),
-        }
+        Self { events }
     }
 
     /// Whether the agent still listens.
     pub fn send(&self, event: Event) -> bool {
         self.events.send(event).is_ok()
-    }
-
-    /// The moment before a source is asked for everything: what is said of a VM later than this is
-    /// newer than the answer.
-    pub fn now(&self) -> u64 {
-        self.sequence.load(Ordering::SeqCst)
     }
 }
 
@@ -94,11 +84,11 @@ pub struct Agent<E> {
     read_documents: ReadDocuments,
     capabilities: Capabilities,
     store: Store,
+    systems: Systems,
     state: HostState,
     standing: Standing,
     degraded: Vec<Degraded>,
     metrics: Metrics,
-    sequence: Arc<AtomicU64>,
     documents_problem: Option<String>,
     switch_problem: Option<String>,
     deaf: BTreeMap<String, String>,
@@ -114,10 +104,10 @@ impl<E: Enforcement> Agent<E> {
         settings: Settings,
         mut switch: E,
         read_documents: ReadDocuments,
-        handle: &Handle,
     ) -> Result<Self, StartError> {
         let store = Store::open(&settings.lasting, &settings.volatile)?;
         let capabilities = switch.capabilities()?;
+        let filters = settings.filters.clone();
         let mut agent = Self {
             state: HostState::new(settings.host.as_deref()),
             settings,
@@ -125,10 +115,10 @@ impl<E: Enforcement> Agent<E> {
             read_documents,
             capabilities,
             store,
+            systems: Systems::new(&filters),
             standing: Standing::default(),
             degraded: Vec::new(),
             metrics: Metrics::default(),
-            sequence: Arc::clone(&handle.sequence),
             documents_problem: None,
             switch_problem: None,
             deaf: BTreeMap::new(),
@@ -179,10 +169,11 @@ impl<E: Enforcement> Agent<E> {
             error!(path = %path.display(), "not readable, so its ports are not claimed: {error}");
         }
         for one in said {
-            match systems::interpret(&one.request) {
+            match self.systems.interpret(&one.request) {
                 Ok(interpreted) => {
-                    self.state
-                        .change(&interpreted.source, interpreted.change, u64::MAX);
+                    for change in interpreted.changes {
+                        self.state.change(&interpreted.source, change);
+                    }
                 }
                 Err(error) => warn!(
                     vm = one.vm,

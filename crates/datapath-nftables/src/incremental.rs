@@ -11,7 +11,7 @@ use policy::document::Limits;
 use policy::program::PortProgram;
 
 use crate::difference::{Change, advance};
-use crate::lower::{arp_verdict, shared, tracks, with_ports};
+use crate::lower::{arp_verdict, shared, takes_all_arp, tracks, with_ports};
 use crate::ruleset::Ruleset;
 
 /// What ports are lowered onto when only ports changed: the shared part without its contents.
@@ -78,6 +78,7 @@ pub(crate) fn with_shared(
         .filter(|one| {
             after.behaviours.get(&one.name) != Some(*one)
                 || arp_verdict(&current, one) != arp_verdict(&desired, one)
+                || takes_all_arp(&current, one) != takes_all_arp(&desired, one)
         })
         .map(|one| one.name.as_str())
         .collect();

@@ -54,6 +54,25 @@ impl Session {
         }
     }
 
+    /// Goes on where another session ended, in this process or in one before: the kernel's table carried
+    /// out `program` at `generation`, as far as anybody knows. Where the generation is another one by now, this
+    /// begins like a new session.
+    pub fn resume(datapath: NftablesDatapath, generation: u32, program: HostProgram) -> Self {
+        Self {
+            datapath,
+            known: Some(Known {
+                generation,
+                program,
+                skeleton: None,
+            }),
+        }
+    }
+
+    /// The generation at which the table is what was applied last; `None` before that.
+    pub fn known_generation(&self) -> Option<u32> {
+        self.known.as_ref().map(|known| known.generation)
+    }
+
     /// The datapath, for reading. What is committed through it is noticed like anybody's commit.
     pub fn datapath(&mut self) -> &mut NftablesDatapath {
         &mut self.datapath

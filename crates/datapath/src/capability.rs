@@ -1,10 +1,10 @@
 //! What a switch can do, found by trying. Knows the names; what follows from a lack is left to
 //! `requirement`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Everything that programs may need of a switch.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
     /// The switch remembers connections, so that replies need no rule.
     pub connection_tracking: Capability,
@@ -22,7 +22,7 @@ pub struct Capabilities {
 }
 
 /// One thing that a switch can or cannot do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capability {
     pub present: bool,
     /// What was tried and what came of it.

@@ -72,7 +72,8 @@ pub struct CounterValue {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PortCounters {
-    /// Frames that came as far as the port, whatever was then decided.
+    /// Frames that came as far as the port, whatever was then decided; without ARP where all ARP
+    /// passes, which the datapath may count or not.
     pub inward: CounterValue,
     /// Frames that the port sent under another MAC than its own.
     pub forged: CounterValue,

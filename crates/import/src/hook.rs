@@ -1,8 +1,14 @@
-//! What every hook's importer gives back. Knows the shape alone.
+//! What hooks are told and what their importers give back. Knows the shape, and which importer reads
+//! which system; libvirt's speaks for itself.
 
 use std::collections::BTreeMap;
 
 use policy::claim::ClaimChange;
+
+use crate::{opennebula, proxmox, qemu, xen};
+
+/// Systems that [`call`] reads.
+pub const SYSTEMS: &[&str] = &["opennebula", "proxmox", "qemu", "xen"];
 
 /// What a system's hook was told, as it reached the agent.
 #[derive(Clone, Copy, Debug)]
@@ -21,34 +27,28 @@ pub struct Answer {
     pub change: ClaimChange,
     /// For the hook's standard output.
     pub output: String,
-    /// What was respected in part, or not, a sentence each, for whoever reads the system's log.
+    /// What is to be told besides the notes of the change's claims, a sentence each.
     pub notes: Vec<String>,
 }
 
-impl Answer {
-    /// This change, and what its claims have to note.
-    pub fn new(change: ClaimChange) -> Self {
-        let claims = match &change {
-            ClaimChange::Replace { claims, .. } | ClaimChange::ReplaceAll { claims } => {
-                claims.as_slice()
-            }
-            _ => &[],
-        };
-        let mut notes = Vec::new();
-        for claim in claims {
-            for note in &claim.notes {
-                notes.push(format!("port {}: {note}", claim.port));
-            }
-        }
+impl From<ClaimChange> for Answer {
+    /// This change, and nothing to say.
+    fn from(change: ClaimChange) -> Self {
         Self {
             change,
             output: String::new(),
-            notes,
+            notes: Vec::new(),
         }
     }
+}
 
-    /// Nothing that concerns ports.
-    pub fn nothing() -> Self {
-        Self::new(ClaimChange::Nothing)
-    }
+/// What a call of that system's hook means; `None` where the system is none of [`SYSTEMS`].
+pub fn call(system: &str, call: Call<'_>) -> Option<Result<Answer, String>> {
+    Some(match system {
+        "opennebula" => opennebula::hook(call).map_err(|error| error.to_string()),
+        "proxmox" => proxmox::hook(call).map_err(|error| error.to_string()),
+        "qemu" => qemu::hook(call).map_err(|error| error.to_string()),
+        "xen" => xen::hook(call).map_err(|error| error.to_string()),
+        _ => return None,
+    })
 }

@@ -5,3 +5,6 @@ pub mod hook;
 pub mod libvirt;
 pub mod nwfilter;
 pub mod opennebula;
+pub mod proxmox;
+pub mod qemu;
+pub mod xen;

@@ -4,6 +4,8 @@
 //! Nothing here asserts a time: bars that are missed are named at the end. What is counted instead of
 //! timed (a reconcile with nothing to do writes nothing, one port sends its own elements) is asserted.
 
+#[path = "host/broadcasts.rs"]
+mod broadcasts;
 #[path = "host/control.rs"]
 mod control;
 #[path = "host/documents.rs"]
@@ -42,7 +44,7 @@ fn main() {
         frames::measure(&mut table);
     }
     if wanted("broadcasts") {
-        frames::broadcasts(&mut table);
+        broadcasts::measure(&mut table);
     }
     println!();
     for missed in &table.missed {

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Color;
 use crate::{
-    change, check, confirm, doctor, drift, guard, guardian, hook, lab, port, reference, serve,
-    stats, status, trace, watch,
+    change, check, confirm, doctor, drift, guard, guardian, hook, import, lab, port, reference,
+    serve, setup, stats, status, trace, watch,
 };
 
 /// A moat around every virtual machine: security profiles for the ports of Linux bridges.
@@ -219,6 +219,17 @@ Examples:
 Exit codes: 0 done, 1 the agent refused or does not answer, 2 the command line is wrong.")]
     Port(port::PortArguments),
 
+    /// Install what other systems call moat through, or take it back
+    #[command(after_help = "\
+Examples:
+  moat setup opennebula --dry-run     show what would be installed
+  moat setup opennebula
+  moat setup opennebula --undo
+
+Exit codes: 0 done, 1 somebody else's file is in the way, 2 the command line is wrong, 3 the system
+refused.")]
+    Setup(setup::SetupArguments),
+
     /// Tell the agent what another system's hook was told: hooks call this, people do not
     #[command(after_help = "\
 Examples:
@@ -264,6 +275,16 @@ Examples:
 
 Exit codes: 0 printed, 1 no agent answers.")]
     Metrics(crate::agent_client::AgentArguments),
+
+    /// Turn other people's formats into documents
+    #[command(after_help = "\
+Examples:
+  moat import nwfilter libvirt                    libvirt's network filters, as profiles
+  moat import nwfilter my-filters/ --json
+
+Exit codes: 0 all is converted, 1 some of it cannot be expressed, 2 the input or the command line is wrong,
+3 the system refused.")]
+    Import(import::ImportArguments),
 
     /// List the services that rules can name
     #[command(after_help = "\

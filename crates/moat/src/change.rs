@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use datapath::Datapath as _;
-use datapath_nftables::{Change, NftablesDatapath};
+use datapath_nftables::NftablesDatapath;
 use serde_json::{Value, json};
 
 use crate::confirm;
@@ -14,8 +14,9 @@ use crate::documents::{self, Declaration, Documents};
 use crate::effect;
 use crate::fault::{Failure, Outcome};
 use crate::output::{self, Style, count, paint};
-use crate::situation::{self, Opening, Prospect, Situation};
-use crate::{record, report};
+use crate::report::Written;
+use crate::situation::{self, Prospect};
+use crate::{record, report, resume};
 
 #[derive(Args, Debug)]
 pub(crate) struct PlanArguments {
@@ -71,8 +72,9 @@ fn show_plan(paths: &[PathBuf], host: Option<&str>, as_json: bool) -> Result<Out
         .filter(|change| !change.is_empty())
         .and_then(|_| effect::of(&situation));
     if as_json {
-        let mut answer = report::situation_json(&situation);
-        answer["change"] = change.as_ref().map_or(Value::Null, report::change_json);
+        let mut answer = report::situation_json(&situation.program, &situation.resolved);
+        let written = change.as_ref().map(Written::from);
+        answer["change"] = written.as_ref().map_or(Value::Null, report::change_json);
         answer["meaning"] = json!(meaning);
         output::json(&answer);
     } else {
@@ -86,7 +88,10 @@ fn show_plan(paths: &[PathBuf], host: Option<&str>, as_json: bool) -> Result<Out
                 if let Some(meaning) = &meaning {
                     text.push_str(&report::meaning_text(meaning));
                 }
-                text.push_str(&report::change_text(change, report::PLAN_LINES));
+                text.push_str(&report::change_text(
+                    &Written::from(change),
+                    report::PLAN_LINES,
+                ));
                 text.push_str(&report::degraded_text(&resolved.degraded));
             }
             (Ok(_), None) => {}
@@ -106,12 +111,10 @@ pub(crate) fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome
     if arguments.dry_run {
         return show_plan(&arguments.documents.paths, host, as_json);
     }
-    let opening = Opening::begin();
-    let declaration = documents::read(&arguments.documents.paths)?;
-    let mut datapath = opening.finish()?;
+    let prepared = resume::prepare(&arguments.documents.paths, host)?;
     confirm::refuse_while_pending()?;
     let guard = arguments.confirm.map(confirm::prepare).transpose()?;
-    let applied = match converge(&mut datapath, &declaration, host) {
+    let applied = match prepared.apply(host) {
         Ok(applied) => applied,
         Err(failure) => {
             if let Some(guard) = guard {
@@ -129,12 +132,17 @@ pub(crate) fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome
         other => other,
     };
     if as_json {
-        let mut answer = report::situation_json(&applied.situation);
+        let mut answer =
+            report::situation_json(&applied.prospect.program, &applied.prospect.resolved);
         answer["change"] = applied
             .change
             .as_ref()
             .map_or(Value::Null, report::change_json);
         answer["verified"] = json!(true);
+        answer["verified-by"] = json!(match applied.verified {
+            Verified::ReadBack => "read-back",
+            Verified::Generation => "generation",
+        });
         answer["retries"] = json!(applied.retries);
         if guard.is_some() {
             answer["confirm-within-seconds"] =
@@ -147,33 +155,51 @@ pub(crate) fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome
     if let Some(guard) = guard {
         return guard.wait();
     }
-    Ok(Outcome::findings(applied.situation.has_refused_ports()))
+    Ok(Outcome::findings(applied.prospect.has_refused_ports()))
 }
 
 /// What an apply did.
 pub(crate) struct Applied {
-    pub situation: Situation,
-    /// The last one that was committed; `None`: there was nothing to do.
-    pub change: Option<Change>,
+    pub prospect: Prospect,
+    /// What was committed; `None`: there was nothing to do.
+    pub change: Option<Written>,
     /// How often something else got in between.
     pub retries: u32,
+    pub verified: Verified,
+}
+
+/// How it is known that the switch does what the documents say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verified {
+    /// The whole table was read after the change, and compared.
+    ReadBack,
+    /// It was read and compared after an earlier change, and the kernel's generation says that since
+    /// then nobody has committed anything but what moat did.
+    Generation,
 }
 
 impl Applied {
     fn text(&self) -> String {
-        let ports = count(self.situation.program.ports.len(), "port");
+        let ports = count(self.prospect.program.ports.len(), "port");
+        let verified = match self.verified {
+            Verified::ReadBack => "read back and compared: nothing is left to change",
+            Verified::Generation => {
+                "read back and compared after an earlier change, and by the kernel's generation nobody \
+                 else has changed anything since"
+            }
+        };
         let mut text = match &self.change {
             None => format!("Nothing to change: {ports} enforced as the documents say.\n"),
             Some(change) => format!(
-                "{}{} {ports} enforced; read back and compared: nothing is left to change.\n",
+                "{}{} {ports} enforced; {verified}.\n",
                 report::change_text(change, report::APPLY_LINES),
                 paint(Style::Good, "Applied:"),
             ),
         };
-        if let Ok(resolved) = &self.situation.resolved {
+        if let Ok(resolved) = &self.prospect.resolved {
             text.push_str(&report::degraded_text(&resolved.degraded));
         }
-        text.push_str(&report::missing_text(&self.situation.program));
+        text.push_str(&report::missing_text(&self.prospect.program));
         text
     }
 }
@@ -199,21 +225,26 @@ pub(crate) fn converge(
         }
     };
     let convergence = datapath::converge(datapath, &resolved.program)?;
-    let situation = prospect.with(convergence.installed);
-    if convergence.change.is_some() || !record::exists() {
-        remember(declaration, &situation);
+    let moment = record::Moment::of(datapath, convergence.installed.generation);
+    if convergence.change.is_some() || !record::holds(&moment) {
+        remember(&moment, declaration, &prospect, host);
     }
     Ok(Applied {
-        situation,
-        change: convergence.change,
+        prospect,
+        change: convergence.change.as_ref().map(Written::from),
         retries: convergence.retries,
+        verified: Verified::ReadBack,
     })
 }
 
-/// Plans explain themselves better with it; nothing depends on it.
-fn remember(declaration: &Declaration, situation: &Situation) {
-    let host = &situation.program.host;
-    if let Err(error) = record::keep(&declaration.sources, host, &situation.observed) {
+/// Plans explain themselves better with it, and the next apply is faster; nothing depends on it.
+pub(crate) fn remember(
+    moment: &record::Moment,
+    declaration: &Declaration,
+    prospect: &Prospect,
+    host: Option<&str>,
+) {
+    if let Err(error) = record::keep(moment, declaration, prospect, host) {
         output::note(format!(
             "note: the documents could not be kept in /run/moat ({error}): the next plan shows what \
              changes in the switch, but not what that means"

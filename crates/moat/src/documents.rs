@@ -1,12 +1,13 @@
 //! From file names to a checked catalog. Knows which files of a folder are documents; what they
 //! say is left to `policy::language`.
 
+use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use policy::Catalog;
-use policy::language::{Source, load};
+use policy::language::{Source, load, load_again};
 
 use crate::fault::Failure;
 
@@ -33,6 +34,8 @@ pub(crate) struct OptionalDocuments {
 pub(crate) struct Declaration {
     pub sources: Vec<Source>,
     pub catalog: Catalog,
+    /// For each source what spares the next command to read it anew; see [`load_again`].
+    pub kept: Vec<Vec<u8>>,
 }
 
 /// Reads and checks everything.
@@ -40,9 +43,38 @@ pub(crate) struct Declaration {
 /// # Errors
 /// Files that cannot be read, or all that is wrong in them.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Declaration, Failure> {
-    let sources = sources(paths)?;
-    let catalog = load(&sources)?;
-    Ok(Declaration { sources, catalog })
+    read_again(paths, |_| None)
+}
+
+/// As [`read`], where `kept` knows what was read of a source of the same name and text before.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_again<'a>(
+    paths: &[PathBuf],
+    kept: impl Fn(&Source) -> Option<&'a [u8]>,
+) -> Result<Declaration, Failure> {
+    declare(sources(paths)?, kept)
+}
+
+/// # Errors
+/// All that is wrong in the sources.
+pub(crate) fn declare<'a>(
+    sources: Vec<Source>,
+    kept: impl Fn(&Source) -> Option<&'a [u8]>,
+) -> Result<Declaration, Failure> {
+    let (catalog, kept) = match load_again(&sources, kept) {
+        Some(reading) => {
+            let kept = reading.kept.into_iter().map(Cow::into_owned);
+            (reading.catalog, kept.collect())
+        }
+        None => (load(&sources)?, vec![Vec::new(); sources.len()]),
+    };
+    Ok(Declaration {
+        sources,
+        catalog,
+        kept,
+    })
 }
 
 /// As [`sources`], of folders that may still be empty.
@@ -81,8 +113,11 @@ pub(crate) fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
             }
         }
     }
-    let mut seen = std::collections::BTreeSet::new();
-    files.retain(|file| seen.insert(file.clone()));
+    // One folder has no file twice.
+    if paths.len() > 1 {
+        let mut seen = std::collections::BTreeSet::new();
+        files.retain(|file| seen.insert(file.clone()));
+    }
     files.iter().map(|file| source(file)).collect()
 }
 
@@ -102,10 +137,10 @@ fn folder(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
         }
         if kind.is_dir() {
             folder(&path, files)?;
-        } else if path.is_file()
-            && path
-                .extension()
-                .is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json")
+        } else if path
+            .extension()
+            .is_some_and(|ending| ending == "yaml" || ending == "yml" || ending == "json")
+            && (kind.is_file() || path.is_file())
         {
             files.push(path);
         }

@@ -50,7 +50,7 @@ pub(crate) fn diff(arguments: &DiffArguments, as_json: bool) -> Result<Outcome, 
     };
     let wrong = !drift.is_empty() || situation.resolved.is_err() || situation.has_refused_ports();
     if as_json {
-        let mut answer = report::situation_json(&situation);
+        let mut answer = report::situation_json(&situation.program, &situation.resolved);
         let drift = drift.iter().map(|drift| {
             json!({ "what": drift.what, "kind": drift.kind, "place": drift.place, "detail": drift.detail })
         });

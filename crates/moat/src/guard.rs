@@ -141,11 +141,11 @@ fn tell(what: &str, applied: &Applied, reason: Option<&str>, as_json: bool) {
         }));
         return;
     }
-    let ports = output::count(applied.situation.program.ports.len(), "port");
+    let ports = output::count(applied.prospect.program.ports.len(), "port");
     let what_changed = match &applied.change {
         None => "nothing to change".to_owned(),
         Some(change) => {
-            let cost = change.cost();
+            let cost = change.cost;
             format!(
                 "{} and {} written",
                 output::count(cost.rules, "rule"),

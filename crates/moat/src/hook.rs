@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use agent::protocol::{self, Reply, Request};
 use clap::Args;
+use policy::claim::ClaimChange;
 use serde_json::json;
 
 use crate::agent_client::{self, AgentArguments};
@@ -26,6 +27,9 @@ pub(crate) struct HookArguments {
     /// Do not read standard input: it belongs to somebody else
     #[arg(long)]
     pub no_input: bool,
+    /// Judge here, without an agent: for calls that concern no port of this host
+    #[arg(long)]
+    pub local: bool,
     /// The system that calls, and what it says: everything behind is passed on
     #[arg(
         required = true,
@@ -59,6 +63,9 @@ pub(crate) fn hook(arguments: &HookArguments, as_json: bool) -> Result<Outcome, 
         true => String::new(),
         false => input(deadline)?,
     };
+    if arguments.local {
+        return tell(&judge(system, call, &input)?, as_json);
+    }
     let request = Request::Hook {
         system: system.clone(),
         arguments: call.to_vec(),
@@ -109,6 +116,28 @@ pub(crate) fn tell(reply: &Reply, as_json: bool) -> Result<Outcome, Failure> {
         }
     }
     Ok(Outcome::Fine)
+}
+
+/// What the call means where no agent is: OpenNebula's front-end makes networks.
+fn judge(system: &str, arguments: &[String], input: &str) -> Result<Reply, Failure> {
+    let call = import::hook::Call {
+        arguments,
+        input,
+        environment: &environment(),
+    };
+    match import::hook::call(system, call) {
+        None => Err(Failure::usage(format!(
+            "moat: `{system}` is no system that can be judged here"
+        ))),
+        Some(Err(message)) => Ok(Reply::Refused { message }),
+        Some(Ok(answer)) if answer.change == ClaimChange::Nothing => Ok(Reply::Done {
+            output: answer.output,
+            notes: answer.notes,
+        }),
+        Some(Ok(_)) => Err(Failure::usage(
+            "moat: this call is about ports, which only the agent of their host can enforce",
+        )),
+    }
 }
 
 /// QEMU's tap script shares QEMU's own standard input, which may be its monitor.

@@ -17,6 +17,7 @@ mod guardian;
 mod hints;
 mod hook;
 mod imagined;
+mod import;
 mod lab;
 mod live;
 mod output;
@@ -25,7 +26,9 @@ mod port;
 mod record;
 mod reference;
 mod report;
+mod resume;
 mod serve;
+mod setup;
 mod sides;
 mod situation;
 mod standing;
@@ -75,7 +78,10 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Reload(arguments) => serve::reload(arguments, as_json),
         Command::Metrics(arguments) => serve::metrics(arguments),
         Command::Port(arguments) => port::port(arguments, as_json),
+        Command::Setup(arguments) => setup::setup(arguments, as_json),
         Command::Hook(arguments) => hook::hook(arguments, as_json),
+
+        Command::Import(arguments) => import::import(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
         Command::Schema(arguments) => reference::schema(arguments),
         Command::Rule(arguments) => reference::rule(arguments, as_json),

@@ -1,22 +1,30 @@
-//! The documents of the last apply, kept beside the switch, so that a plan can say what a change
-//! means and a trace works without files. What is in force is always read from the switch: a
-//! record that does not lower to exactly that is not believed.
+//! The documents of the last apply, kept beside the switch: a plan can say what a change means, a
+//! trace works without files, and the next apply need not begin anew. Knows what a record holds for:
+//! one build of moat, one network namespace and one generation of its tables. What is in force is
+//! always the switch's to say, and a record of another moment says nothing about it.
 
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
 
 use datapath::{Capabilities, Datapath, resolve};
 use datapath_nftables::{Installed, NftablesDatapath};
-use frame::MacAddress;
-use policy::HostProgram;
-use policy::language::{Source, load};
-use policy::observation::{Observation, ObservedBridge, ObservedInterface};
-use serde_json::{Value, json};
+use policy::language::{Source, load_again};
+use policy::observation::Observation;
+use policy::{HostProgram, Incremental};
+use serde::{Deserialize, Serialize};
 
-use crate::documents::Declaration;
+use crate::documents::{self, Declaration};
 use crate::guardian;
+use crate::situation::{self, Prospect};
 
-const FILE: &str = "applied.json";
+const FILE: &str = "applied";
+/// Begins the file. The number counts up with every change of what follows.
+const FORMAT: &[u8; 16] = b"moat record   2\n";
+const SUM: usize = size_of::<u64>();
 
 /// What was applied.
 pub(crate) struct Record {
@@ -25,34 +33,288 @@ pub(crate) struct Record {
     pub observed: Observation,
 }
 
+/// When and where a record says what the table is, byte for byte: any difference, and it says nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Moment {
+    /// This very file of the program, for another build may make another table of the same documents.
+    build: Option<[u64; 6]>,
+    /// Of this start of the kernel.
+    boot: Option<String>,
+    /// The number that the kernel never gives to another network namespace.
+    namespace: Option<u64>,
+    /// What the kernel could load when it was last asked what it can do.
+    modules: u64,
+    /// Changes with every commit of anybody.
+    pub generation: u32,
+}
+
+impl Moment {
+    /// Of the network namespace in which the datapath was opened.
+    pub(crate) fn of(datapath: &mut NftablesDatapath, generation: u32) -> Self {
+        Self {
+            build: build(),
+            boot: std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok(),
+            namespace: datapath.connection().namespace().ok(),
+            modules: modules(),
+            generation,
+        }
+    }
+
+    /// Whether this is certainly the same moment: what is not known never is.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.is_certain() && self == other
+    }
+
+    /// The same place at another generation.
+    pub(crate) fn at(&self, generation: u32) -> Self {
+        Self {
+            generation,
+            ..self.clone()
+        }
+    }
+
+    fn is_certain(&self) -> bool {
+        self.build.is_some() && self.boot.is_some() && self.namespace.is_some()
+    }
+}
+
+fn build() -> Option<[u64; 6]> {
+    let file = std::fs::metadata("/proc/self/exe").ok()?;
+    let signed = [
+        file.mtime(),
+        file.mtime_nsec(),
+        file.ctime(),
+        file.ctime_nsec(),
+    ];
+    let [written, written_part, changed, changed_part] = signed.map(i64::cast_unsigned);
+    let when = written
+        .wrapping_mul(1_000_000_000)
+        .wrapping_add(written_part);
+    Some([
+        file.dev(),
+        file.ino(),
+        file.size(),
+        when,
+        changed,
+        changed_part,
+    ])
+}
+
+/// Loaded modules and where others would be found: a kernel learns by modules and by nothing else.
+fn modules() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let loaded = std::fs::read_to_string("/proc/modules").unwrap_or_default();
+    let mut names: Vec<&str> = loaded
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    names.sort_unstable();
+    names.hash(&mut hasher);
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let index = format!("/lib/modules/{}/modules.dep", release.trim());
+    for place in [index.as_str(), "/etc/modprobe.d", "/run/modprobe.d"] {
+        let file = std::fs::metadata(place).ok();
+        let stamp = file.map(|file| (file.ino(), file.size(), file.mtime(), file.mtime_nsec()));
+        stamp.hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The bytes of a record that is whole.
+pub(crate) struct Stored(Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Contents<'a> {
+    pub moment: Moment,
+    /// The Host document that was asked for.
+    pub wanted: Option<&'a str>,
+    host: &'a str,
+    pub capabilities: Capabilities,
+    /// An [`Observation`].
+    observed: &'a [u8],
+    #[serde(borrow)]
+    sources: Vec<KeptSource<'a>>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct KeptSource<'a> {
+    name: &'a str,
+    text: &'a str,
+    /// As `policy::language::load_again` made it.
+    kept: &'a [u8],
+}
+
+impl Stored {
+    /// The record of the present network namespace: `None` where there is none that is whole, or
+    /// where somebody else could have written it.
+    pub(crate) fn open() -> Option<Self> {
+        let folder = guardian::folder().ok()?;
+        (is_ours(folder.parent()?, 0o022) && is_ours(&folder, 0o077)).then_some(())?;
+        let mut file = std::fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(folder.join(FILE))
+            .ok()?;
+        let metadata = file.metadata().ok()?;
+        let own = rustix::process::geteuid().as_raw();
+        (metadata.is_file() && metadata.uid() == own && metadata.mode() & 0o077 == 0)
+            .then_some(())?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.size()).ok()?);
+        file.read_to_end(&mut bytes).ok()?;
+        let (sum, body) = split(&bytes)?;
+        (sum == checksum(body)).then_some(Self(bytes))
+    }
+
+    /// `None` where it was written in a form that this build does not know.
+    pub(crate) fn contents(&self) -> Option<Contents<'_>> {
+        let (_, body) = split(&self.0)?;
+        let (contents, rest) = postcard::take_from_bytes::<Contents<'_>>(body).ok()?;
+        rest.is_empty().then_some(contents)
+    }
+}
+
+fn split(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let after = bytes.strip_prefix(FORMAT)?;
+    let (sum, body) = after.split_first_chunk::<SUM>()?;
+    Some((u64::from_le_bytes(*sum), body))
+}
+
+/// Against accidents alone: who may write the file may as well change the switch.
+fn checksum(body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(body);
+    hasher.finish()
+}
+
+/// Whether nobody but this process's user can have put something there.
+fn is_ours(folder: &Path, forbidden: u32) -> bool {
+    let own = rustix::process::geteuid().as_raw();
+    std::fs::symlink_metadata(folder).is_ok_and(|metadata| {
+        metadata.is_dir() && metadata.uid() == own && metadata.mode() & forbidden == 0
+    })
+}
+
+impl<'a> Contents<'a> {
+    /// What was kept of sources, by name.
+    pub(crate) fn index(&self) -> Index<'a> {
+        // Bytes that another build made say to that build what they say.
+        let same = build().is_some_and(|build| Some(build) == self.moment.build);
+        let sources = self.sources.iter().map(|source| (source.name, *source));
+        Index {
+            count: self.sources.len(),
+            sources: sources.collect(),
+            same,
+        }
+    }
+
+    pub(crate) fn observed(&self) -> Option<Observation> {
+        postcard::from_bytes(self.observed).ok()
+    }
+
+    fn declaration(&self) -> Option<Declaration> {
+        let sources = self.sources.iter();
+        let sources = sources.map(|source| Source::new(source.name, source.text));
+        let index = self.index();
+        documents::declare(sources.collect(), |source| index.kept(source)).ok()
+    }
+
+    /// What was applied, compiled. Only for the build that wrote it.
+    pub(crate) fn before(&self) -> Option<Incremental> {
+        // Where what was read is kept, nobody looks at the text.
+        let text = |source: &KeptSource<'a>| match source.kept {
+            [] => source.text,
+            _ => "",
+        };
+        let sources = self.sources.iter();
+        let sources: Vec<Source> = sources
+            .map(|source| Source::new(source.name, text(source)))
+            .collect();
+        let kept = RefCell::new(self.sources.iter().map(|source| source.kept));
+        // Each source is asked for once, in their order.
+        let next = |_: &Source| kept.borrow_mut().next().filter(|kept| !kept.is_empty());
+        let reading = load_again(&sources, next)?;
+        let mut pairs = reading.kept.iter().zip(&self.sources);
+        let same = pairs.all(|(now, before)| now.is_empty() == before.kept.is_empty());
+        let catalog = same.then_some(reading.catalog)?;
+        let mut before = Incremental::new(catalog, self.wanted, self.observed()?);
+        before.compile().ok()?;
+        Some(before)
+    }
+}
+
+/// Sources by name.
+pub(crate) struct Index<'a> {
+    count: usize,
+    sources: HashMap<&'a str, KeptSource<'a>>,
+    /// This build made it.
+    same: bool,
+}
+
+impl<'a> Index<'a> {
+    /// What was kept of a source that is still the same.
+    pub(crate) fn kept(&self, source: &Source) -> Option<&'a [u8]> {
+        let known = self.sources.get(source.name.as_str())?;
+        (self.same && known.text == source.text && !known.kept.is_empty()).then_some(known.kept)
+    }
+
+    /// Whether these are the sources, all of them and no other.
+    pub(crate) fn is_all(&self, sources: &[Source]) -> bool {
+        let known = |source: &Source| {
+            let known = self.sources.get(source.name.as_str());
+            known.is_some_and(|known| known.text == source.text)
+        };
+        sources.len() == self.count && sources.iter().all(known)
+    }
+}
+
 /// Keeps what was applied.
 ///
 /// # Errors
 /// As writing a file: the apply itself is not affected.
-pub(crate) fn keep(sources: &[Source], host: &str, observed: &Observation) -> io::Result<()> {
-    let sources = sources
-        .iter()
-        .map(|source| json!({ "name": source.name, "text": source.text }));
-    let record = json!({
-        "host": host,
-        "sources": sources.collect::<Value>(),
-        "observed": observation_json(observed),
-    });
+pub(crate) fn keep(
+    moment: &Moment,
+    declaration: &Declaration,
+    prospect: &Prospect,
+    wanted: Option<&str>,
+) -> io::Result<()> {
+    let own = situation::own_name(&declaration.catalog);
+    let observed = postcard::to_allocvec(&prospect.observed).map_err(io::Error::other)?;
+    let sources = declaration.sources.iter().zip(&declaration.kept);
+    let contents = Contents {
+        moment: moment.clone(),
+        wanted: wanted.or(own.as_deref()),
+        host: &prospect.program.host,
+        capabilities: prospect.capabilities.clone(),
+        observed: &observed,
+        sources: sources
+            .map(|(source, kept)| KeptSource {
+                name: &source.name,
+                text: &source.text,
+                kept,
+            })
+            .collect(),
+    };
+    let body = postcard::to_allocvec(&contents).map_err(io::Error::other)?;
     let folder = guardian::make_folder()?;
     let temporary = folder.join(format!("{FILE}.{}", std::process::id()));
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
+        .custom_flags(libc::O_NOFOLLOW)
         .mode(0o600)
         .open(&temporary)?;
-    file.write_all(record.to_string().as_bytes())?;
+    file.write_all(FORMAT)?;
+    file.write_all(&checksum(&body).to_le_bytes())?;
+    file.write_all(&body)?;
     std::fs::rename(&temporary, folder.join(FILE))
 }
 
-/// Whether there is a record.
-pub(crate) fn exists() -> bool {
-    guardian::folder().is_ok_and(|folder| folder.join(FILE).exists())
+/// Whether there is a record, and one of that moment if there can be.
+pub(crate) fn holds(moment: &Moment) -> bool {
+    let stored = Stored::open();
+    let contents = stored.as_ref().and_then(Stored::contents);
+    contents.is_some_and(|contents| !moment.is_certain() || contents.moment == *moment)
 }
 
 /// Forgets it: our table is gone.
@@ -65,21 +327,12 @@ pub(crate) fn forget() {
 
 /// The record of the present network namespace, if there is one that can be read.
 pub(crate) fn read() -> Option<Record> {
-    let text = std::fs::read_to_string(guardian::folder().ok()?.join(FILE)).ok()?;
-    let record: Value = serde_json::from_str(&text).ok()?;
-    let source = |value: &Value| {
-        Some(Source::new(
-            value["name"].as_str()?,
-            value["text"].as_str()?,
-        ))
-    };
-    let sources: Option<Vec<Source>> = record["sources"].as_array()?.iter().map(source).collect();
-    let sources = sources?;
-    let catalog = load(&sources).ok()?;
+    let stored = Stored::open()?;
+    let contents = stored.contents()?;
     Some(Record {
-        declaration: Declaration { sources, catalog },
-        host: record["host"].as_str()?.to_owned(),
-        observed: read_observation(&record["observed"])?,
+        declaration: contents.declaration()?,
+        host: contents.host.to_owned(),
+        observed: contents.observed()?,
     })
 }
 
@@ -100,53 +353,5 @@ pub(crate) fn program_in_force(
     change.is_empty().then_some(resolved.program)
 }
 
-fn observation_json(observed: &Observation) -> Value {
-    let bridges: serde_json::Map<_, _> = observed
-        .bridges
-        .iter()
-        .map(|(name, bridge)| {
-            let value = json!([
-                bridge.ifindex,
-                bridge.mac.to_string(),
-                bridge.vlan_filtering
-            ]);
-            (name.clone(), value)
-        })
-        .collect();
-    let interfaces: serde_json::Map<_, _> = observed
-        .interfaces
-        .iter()
-        .map(|(name, interface)| {
-            let mac = interface.mac.to_string();
-            let value = json!([interface.ifindex, interface.bridge, mac, interface.pvid]);
-            (name.clone(), value)
-        })
-        .collect();
-    json!({ "bridges": bridges, "interfaces": interfaces })
-}
-
-fn read_observation(value: &Value) -> Option<Observation> {
-    let index = |value: &Value| value.as_u64().and_then(|index| u32::try_from(index).ok());
-    let mac = |value: &Value| value.as_str()?.parse::<MacAddress>().ok();
-    let mut observation = Observation::default();
-    for (name, bridge) in value["bridges"].as_object()? {
-        let bridge = ObservedBridge {
-            ifindex: index(&bridge[0])?,
-            mac: mac(&bridge[1])?,
-            vlan_filtering: bridge[2].as_bool()?,
-        };
-        observation.bridges.insert(name.clone(), bridge);
-    }
-    for (name, interface) in value["interfaces"].as_object()? {
-        let interface = ObservedInterface {
-            ifindex: index(&interface[0])?,
-            bridge: interface[1].as_str()?.to_owned(),
-            mac: mac(&interface[2])?,
-            pvid: interface[3]
-                .as_u64()
-                .and_then(|vid| u16::try_from(vid).ok()),
-        };
-        observation.interfaces.insert(name.clone(), interface);
-    }
-    Some(observation)
-}
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,14 @@
 
 use std::fmt::Write as _;
 
-use datapath::{Degraded, Unmet};
-use datapath_nftables::Change;
+use datapath::{Degraded, Resolved, Unmet};
+use datapath_nftables::{Change, Line};
+use nftables::Statistics;
 use policy::HostProgram;
 use policy::meaning::Meaning;
 use serde_json::{Value, json};
 
 use crate::output::{Grid, Style, count, paint};
-use crate::situation::Situation;
 
 /// Longer lists are cut for people; `--json` has everything.
 const MOST_PORTS: usize = 6;
@@ -18,10 +18,30 @@ const MOST_PORTS: usize = 6;
 pub(crate) const PLAN_LINES: usize = 40;
 pub(crate) const APPLY_LINES: usize = 12;
 
-/// The change in the switch.
-pub(crate) fn change_json(change: &Change) -> Value {
-    let cost = change.cost();
-    let lines = change.summary.iter().map(|line| {
+/// A change in the switch, planned or made.
+pub(crate) struct Written {
+    pub lines: Vec<Line>,
+    pub cost: Statistics,
+}
+
+impl From<&Change> for Written {
+    fn from(change: &Change) -> Self {
+        Self {
+            lines: change.summary.clone(),
+            cost: change.cost(),
+        }
+    }
+}
+
+impl Written {
+    fn is_empty(&self) -> bool {
+        self.cost.messages == 0
+    }
+}
+
+pub(crate) fn change_json(change: &Written) -> Value {
+    let cost = change.cost;
+    let lines = change.lines.iter().map(|line| {
         json!({ "kind": line.kind, "name": line.name, "added": line.added, "removed": line.removed })
     });
     json!({
@@ -34,12 +54,12 @@ pub(crate) fn change_json(change: &Change) -> Value {
     })
 }
 
-pub(crate) fn change_text(change: &Change, most: usize) -> String {
+pub(crate) fn change_text(change: &Written, most: usize) -> String {
     if change.is_empty() {
         return "The switch is as the documents say: nothing to change.\n".to_owned();
     }
     let mut grid = Grid::new(&["in the switch", "name", "added", "removed"]);
-    for line in change.summary.iter().take(most) {
+    for line in change.lines.iter().take(most) {
         let number = |sign: &str, style, number: usize| match number {
             0 => String::new(),
             number => paint(style, format!("{sign}{number}")),
@@ -52,11 +72,11 @@ pub(crate) fn change_text(change: &Change, most: usize) -> String {
         ]);
     }
     let mut text = grid.to_string();
-    let more = change.summary.len().saturating_sub(most);
+    let more = change.lines.len().saturating_sub(most);
     if more > 0 {
         let _ = writeln!(text, "… and {more} more (all of them with --json)");
     }
-    let cost = change.cost();
+    let cost = change.cost;
     let _ = writeln!(
         text,
         "One transaction: {}, {}, {}, {}.",
@@ -165,16 +185,19 @@ pub(crate) fn missing_json(program: &HostProgram, absent: bool) -> Value {
 }
 
 /// What plan, apply and diff have in common.
-pub(crate) fn situation_json(situation: &Situation) -> Value {
-    let (degraded, unmet) = match &situation.resolved {
+pub(crate) fn situation_json(
+    program: &HostProgram,
+    resolved: &Result<Resolved, Vec<Unmet>>,
+) -> Value {
+    let (degraded, unmet) = match resolved {
         Ok(resolved) => (json!(resolved.degraded), json!([])),
         Err(unmet) => (json!([]), json!(unmet)),
     };
     json!({
-        "host": situation.program.host,
-        "ports": situation.program.ports.keys().collect::<Vec<_>>(),
-        "refused-ports": missing_json(&situation.program, false),
-        "absent-ports": missing_json(&situation.program, true),
+        "host": program.host,
+        "ports": program.ports.keys().collect::<Vec<_>>(),
+        "refused-ports": missing_json(program, false),
+        "absent-ports": missing_json(program, true),
         "degraded": degraded,
         "unmet": unmet,
     })

@@ -51,6 +51,12 @@ pub(crate) struct ServeArguments {
     /// Folder for what is true until the next boot
     #[arg(long, value_name = "DIR", default_value = "/run/moat/agent")]
     pub runtime: PathBuf,
+    /// libvirt's folder of network filters, for domains that refer to them
+    #[arg(long, value_name = "DIR", default_value = "/etc/libvirt/nwfilter")]
+    pub filters: PathBuf,
+    /// Do not follow libvirt by its socket: its hooks alone tell of VMs
+    #[arg(long)]
+    pub no_libvirt: bool,
     /// How often everything is looked at although nothing happened
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time::duration)]
     pub audit: Duration,
@@ -98,12 +104,13 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
         host: arguments.host.clone(),
         lasting: arguments.state.clone(),
         volatile: arguments.runtime.clone(),
+        filters: arguments.filters.clone(),
         audit: arguments.audit,
         quarantine_refused: arguments.refused == Refused::Quarantine,
     };
     let switch = Session::new(NftablesDatapath::open()?);
     let paths = arguments.documents.clone();
-    let agent = Agent::start(settings, switch, Box::new(move || read(&paths)), &handle)
+    let agent = Agent::start(settings, switch, Box::new(move || read(&paths)))
         .map_err(|error| Failure::system(format!("the agent cannot begin: {error}")))?;
     let access = Access {
         users: arguments.users.clone(),
@@ -113,6 +120,11 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
         let path = arguments.socket.display();
         Failure::system(format!("cannot listen at {path}: {error}"))
     })?;
+    if !arguments.no_libvirt {
+        let endpoints = libvirt::Endpoints::below(Path::new("/"));
+        agent::follow_libvirt(endpoints, handle)
+            .map_err(|error| Failure::system(format!("libvirt cannot be followed: {error}")))?;
+    }
     tracing::info!(socket = %arguments.socket.display(), "ready");
     tell_manager(&[sd_notify::NotifyState::Ready]);
     // Half the watchdog's time, as sd_watchdog_enabled(3) recommends.

@@ -77,6 +77,11 @@ impl Prospect {
         })
     }
 
+    /// Declared ports whose policy cannot be enforced: not those that are simply elsewhere.
+    pub(crate) fn has_refused_ports(&self) -> bool {
+        self.program.refused.values().any(|refusal| !refusal.absent)
+    }
+
     pub(crate) fn with(self, installed: Installed) -> Situation {
         Situation {
             observed: self.observed,
@@ -145,7 +150,7 @@ pub(crate) fn compile(
 }
 
 /// Where several hosts are declared and one of them is called as this machine, that one is meant.
-fn own_name(catalog: &Catalog) -> Option<String> {
+pub(crate) fn own_name(catalog: &Catalog) -> Option<String> {
     if catalog.hosts.len() < 2 {
         return None;
     }

@@ -98,7 +98,7 @@ pub(crate) fn status(arguments: &StatusArguments, as_json: bool) -> Result<Outco
             "ports": view.rows.iter().map(row_json).collect::<Value>(),
         });
         if let Some(situation) = &view.situation {
-            answer["declared"] = report::situation_json(situation);
+            answer["declared"] = report::situation_json(&situation.program, &situation.resolved);
         }
         output::json(&answer);
         return Ok(view.outcome());

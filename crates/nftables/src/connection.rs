@@ -56,6 +56,15 @@ impl Connection {
         .unwrap_or_else(|_| Err(io::Error::other("the thread that opens the socket died")))
     }
 
+    /// A number for the network namespace that this is open in, which no other has or ever gets as long as this
+    /// kernel runs. A namespace's inode number is given again soon after it is gone.
+    ///
+    /// # Errors
+    /// Before Linux 5.14 there is none.
+    pub fn namespace(&self) -> io::Result<u64> {
+        self.socket.namespace()
+    }
+
     /// Commits a batch: all of it, or nothing. An empty batch is not sent.
     ///
     /// # Errors

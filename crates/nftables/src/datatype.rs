@@ -37,6 +37,9 @@ impl Datatype {
     pub const MARK: Self = Self::new(19, 4, HOST);
     /// `iface_index`
     pub const INTERFACE_INDEX: Self = Self::new(20, 4, HOST);
+    /// `iface_type`: of the numbers of two bytes in the host's order the one that nft prints as they are, but
+    /// for the few that are kinds of hardware (`ether` is 1)
+    pub const INTERFACE_TYPE: Self = Self::new(21, 2, HOST);
     /// `ct_state`
     pub const CONNECTION_STATE: Self = Self::new(26, 4, HOST);
     /// `icmpv6_type`
@@ -57,9 +60,10 @@ impl Datatype {
     }
 
     pub(crate) fn order_of(id: u32) -> ByteOrder {
-        const HOST_ORDERED: [Datatype; 5] = [
+        const HOST_ORDERED: [Datatype; 6] = [
             Datatype::MARK,
             Datatype::INTERFACE_INDEX,
+            Datatype::INTERFACE_TYPE,
             Datatype::CONNECTION_STATE,
             Datatype::PACKET_TYPE,
             Datatype::INTERFACE_NAME,

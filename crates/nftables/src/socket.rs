@@ -8,6 +8,9 @@ use std::time::Duration;
 /// Takes a whole netlink datagram: the kernel fills dumps up to 32 KiB, notifications up to a page or two.
 pub(crate) const RECEIVE_LENGTH: usize = 256 * 1024;
 
+/// `SO_NETNS_COOKIE` of asm-generic/socket.h, since Linux 5.14.
+const NAMESPACE_COOKIE: i32 = 71;
+
 /// A NETLINK_NETFILTER socket, in the network namespace of the thread that opened it.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -70,6 +73,23 @@ impl Socket {
             )
         })
         .map(|_| ())
+    }
+
+    /// The number that the kernel gave this socket's network namespace: never again until it boots.
+    pub(crate) fn namespace(&self) -> io::Result<u64> {
+        let mut cookie = 0_u64;
+        let mut length = size_of::<u64>() as libc::socklen_t;
+        // SAFETY: the pointers are of `cookie` and of its length, which outlive the call.
+        check(unsafe {
+            libc::getsockopt(
+                self.descriptor.as_raw_fd(),
+                libc::SOL_SOCKET,
+                NAMESPACE_COOKIE,
+                (&raw mut cookie).cast(),
+                &raw mut length,
+            )
+        })?;
+        Ok(cookie)
     }
 
     /// Receives what is sent to that multicast group.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use frame::MacAddress;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::learn::Learn;
 use crate::origin::Origin;
@@ -265,7 +266,7 @@ pub enum Level {
 }
 
 /// One VM network interface.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
     pub name: String,
     pub origin: Origin,
@@ -289,7 +290,7 @@ pub struct Port {
 }
 
 /// A port's part in a private network.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Role {
     #[default]
     Isolated,

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 /// What a Port, Profile or Network document says; the most specific one that says anything decides.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Learn {
     pub mode: LearnMode,
     /// DHCP servers (or the relays through which they answer) that are believed; empty: any.
@@ -22,7 +23,9 @@ pub struct Learn {
 }
 
 /// What an address is learned from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub enum LearnMode {
     /// Only documents give addresses.
     #[default]

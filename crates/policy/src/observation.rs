@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use frame::MacAddress;
+use serde::{Deserialize, Serialize};
 
 /// The bridges of a host and the interfaces plugged into them, read at one moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {
     /// By bridge name.
     pub bridges: BTreeMap<String, ObservedBridge>,
@@ -14,7 +15,7 @@ pub struct Observation {
     pub interfaces: BTreeMap<String, ObservedInterface>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedBridge {
     pub ifindex: u32,
     /// The address under which the host itself is on the bridge.
@@ -23,7 +24,7 @@ pub struct ObservedBridge {
     pub vlan_filtering: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedInterface {
     pub ifindex: u32,
     /// Name of the bridge that it is in.

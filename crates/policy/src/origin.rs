@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The place of a rule or a name in its document: what errors, traces and kernel comments point at.
 ///
 /// Two values that differ only in origin mean the same; comparisons of rules therefore ignore it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// File name as the user gave it, or the name of another source (`built-in`, `api`).
     pub source: Arc<str>,

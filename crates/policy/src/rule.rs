@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use frame::MacAddress;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use crate::origin::Origin;
 
@@ -189,7 +190,7 @@ pub struct FieldMatch {
 }
 
 /// A value to compare a field with. Which kinds fit a field: [`Field::kind`].
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FieldValue {
     /// A closed interval; both ends equal for a single number.
     Number(u64, u64),

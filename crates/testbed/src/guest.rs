@@ -193,6 +193,18 @@ impl GuestSpec {
         .with_program()
     }
 
+    /// The guest of [`GuestSpec::network`] with an address, such as `10.0.0.1/24`, on its first interface. It answers pings,
+    /// and TCP connections to `port` by sending back what comes in.
+    pub fn answering(early: &[&str], address: &str, port: u16) -> Self {
+        let script = format!(
+            "ip link set eth0 up; ip address add {address} dev eth0; exec guest-program answer {port}"
+        );
+        Self {
+            command: ["sh", "-c", &script].map(str::to_owned).to_vec(),
+            ..Self::network(early)
+        }
+    }
+
     /// Adds the program that sends marked frames and answers, as `/bin/guest-program`: `guest-program send
     /// kinds=all-forged pause=0`, `guest-program answer PORT`; the head of its source names all options.
     pub fn with_program(mut self) -> Self {

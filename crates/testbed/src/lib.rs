@@ -1,5 +1,5 @@
-//! For tests, the demo and benchmarks only: namespaces, raw frames, throw-away bridges, machines and guests.
-//! Knows Linux networking and QEMU; knows nothing of policies or of any datapath.
+//! For tests, the demo and benchmarks only: namespaces, raw frames, throw-away bridges, machines, guests
+//! and hypervisors. Knows Linux networking, QEMU and libvirt; knows nothing of policies or of any datapath.
 //!
 //! A test usually starts with a [`Switch`], plugs ports into it, opens a [`RawPort`] at the virtual machine's end of
 //! each, sends a frame, calls [`Switch::settle`] and drains the receivers: after settling, a frame has either been
@@ -8,6 +8,8 @@
 
 mod flood;
 pub mod forged;
+#[cfg(test)]
+mod forged_tests;
 pub mod guest;
 mod kernel;
 pub mod libvirtd;

@@ -20,16 +20,19 @@ use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 pub use domain::{Domain, Filter, GuestImage, Interface, Source, mac_text};
 pub use migration::{MIGRATION_DEVICE, Migration, connect};
 pub use process::InsideProcess;
-pub use recorder::{HookCall, Recorder};
+pub use recorder::{HookCall, HostDevice, Recorder};
 
 const PREPARE: &str = include_str!("libvirtd/prepare.sh");
 /// libvirtd's socket inside.
 const SOCKET: &str = "/run/libvirt/libvirt-sock";
+/// Where libvirtd keeps what it knows of QEMU.
+const CAPABILITIES: &str = "/var/cache/libvirt/qemu/capabilities";
 const DAEMON: &str = "libvirtd";
 /// How often something that takes milliseconds is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -128,8 +131,35 @@ impl Libvirtd {
         for (name, text) in &spec.hooks {
             hypervisor.add_hook(name, text)?;
         }
-        hypervisor.start_daemon()?;
+        hypervisor.start_with_known_capabilities()?;
         Ok(hypervisor)
+    }
+
+    /// libvirtd asks a new QEMU what it can do, for more than a second, and keeps the answer in its cache: the first
+    /// hypervisor of a process asks, the others begin with that.
+    fn start_with_known_capabilities(&self) -> Result<(), LibvirtdError> {
+        static KNOWN: Mutex<Vec<(String, Vec<u8>)>> = Mutex::new(Vec::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.is_empty() {
+            for (name, contents) in known.iter() {
+                self.write(&format!("{CAPABILITIES}/{name}"), contents)?;
+            }
+            drop(known);
+            return self.start_daemon();
+        }
+        self.start_daemon()?;
+        // A libvirt that keeps them elsewhere asks each time.
+        for entry in fs::read_dir(self.path(CAPABILITIES))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let contents =
+                fs::read(entry.path()).map_err(|source| file_error(CAPABILITIES, source))?;
+            known.push((name, contents));
+        }
+        Ok(())
     }
 
     /// Its host name.
@@ -320,12 +350,24 @@ impl Libvirtd {
         fs::read_to_string(self.path(path)).map_err(|source| file_error(path, source))
     }
 
-    /// Starts the daemon; when it returns, the daemon answers.
+    /// Starts the daemon; when it returns, the daemon answers and has found the guests that run.
     pub fn start_daemon(&self) -> Result<(), LibvirtdError> {
-        // It goes to the background when its sockets listen.
-        self.run(DAEMON, &["--daemon"])?;
-        // An answer means that its drivers are ready, running guests found again included.
-        self.ask(&["version"]).map(drop)
+        // It goes to the background when its sockets listen. Hooks inherit its environment, and the test's own is not
+        // what a service manager gives.
+        let mut command = self.command(DAEMON);
+        command.arg("--daemon").env_clear().env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        );
+        succeeded(output(command, DAEMON)?, || DAEMON.to_owned())?;
+        // It answers before it is done with the guests that run already, each of which it finds again in a thread of its
+        // own; a libvirtd that is killed meanwhile kills the guest at its next start. What needs QEMU waits for that;
+        // it fails where the guest has gone.
+        for name in self.ask(&["list", "--name"])?.split_whitespace() {
+            let question = ["qemu-monitor-command", name, "--hmp", "info status"];
+            self.virsh(&question)?;
+        }
+        Ok(())
     }
 
     /// Ends the daemon as `systemctl stop` would; guests live on.

@@ -1,12 +1,14 @@
 //! Guests live, move and die on a real libvirt that shares nothing with the machine, and attack from the moment they
 //! have a device.
 
+use std::io::{Read, Write};
+use std::time::Duration;
 use testbed::forged::Kind;
 use testbed::guest::GuestSpec;
 use testbed::libvirtd::{
     Domain, GuestImage, Interface, Libvirtd, LibvirtdSpec, Migration, connect,
 };
-use testbed::marker_of;
+use testbed::{Machine, MachineSpec, Reach, marker_of};
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0, 0, 1];
 
@@ -29,9 +31,7 @@ fn a_guest_attacks_with_every_kind_of_frame_and_nothing_is_left_behind() {
     // The bridge keeps spanning tree messages to itself (01:80:c2:00:00:00) unless it forwards that group.
     missing.retain(|kind| *kind != Kind::SpanningTree);
     while !missing.is_empty() {
-        let frame = wire
-            .receive(std::time::Duration::from_secs(10))
-            .expect("a wire");
+        let frame = wire.receive(Duration::from_secs(10)).expect("a wire");
         let frame = frame.unwrap_or_else(|| panic!("nothing more, but no {missing:?} yet"));
         let kind = marker_of(&frame).and_then(Kind::of_marker);
         missing.retain(|wanted| Some(*wanted) != kind.map(|(kind, _)| kind));
@@ -45,6 +45,49 @@ fn a_guest_attacks_with_every_kind_of_frame_and_nothing_is_left_behind() {
     drop(host);
     let alive: Vec<_> = processes.iter().filter(|process| process.lives()).collect();
     assert!(alive.is_empty(), "{alive:?}");
+}
+
+#[test]
+fn an_honest_guest_answers_and_sends_numbered_frames() {
+    let host = Libvirtd::new().expect("a hypervisor");
+    let flood = ["guest-program", "send", "kinds=honest", "pause=2000"];
+    let image = GuestImage::new(&GuestSpec::answering(&flood, "10.0.0.1/24", 7)).expect("an image");
+    let domain = Domain::new("web-1", &image, vec![Interface::bridge("br0", MAC)]);
+    host.define(&domain).expect("defined");
+    let client = MachineSpec {
+        device: Some("client0".to_owned()),
+        mac: Some([2, 0, 0, 0, 0, 9]),
+        addresses: vec![([10, 0, 0, 9].into(), 24)],
+        link_local: false,
+    };
+    let client = Machine::new(host.switch(), 0, &client).expect("a client");
+    let mut wire = client.port().open().expect("a wire");
+    host.boot("web-1").expect("booted");
+    host.await_console("web-1", "answering on port 7")
+        .expect("a console");
+
+    let (address, patience) = ([10, 0, 0, 1].into(), Duration::from_secs(10));
+    let pinged = client.ping(address, patience).expect("a ping");
+    assert_eq!(pinged, Reach::Answered);
+    let mut stream = client
+        .connect_tcp((address, 7).into(), patience)
+        .expect("a connection");
+    stream.write_all(b"hello").expect("sent");
+    let mut echo = [0; 5];
+    stream.read_exact(&mut echo).expect("an echo");
+    assert_eq!(&echo, b"hello");
+
+    // Each number once, none left out.
+    let numbers: Vec<u32> = wire
+        .drain()
+        .expect("frames")
+        .iter()
+        .filter_map(|frame| Kind::of_marker(marker_of(frame)?))
+        .map(|(_, number)| number)
+        .collect();
+    let first = numbers.first().copied().expect("a flood");
+    let expected: Vec<u32> = (first..).take(numbers.len()).collect();
+    assert_eq!(numbers, expected);
 }
 
 #[test]
@@ -99,9 +142,19 @@ fn a_guest_moves_to_another_hypervisor_or_stays_where_it_is() {
         "running"
     );
 
+    let port = other.plug_port("outside0").expect("a port");
+    let mut wire = port.open().expect("a wire");
     let (moved, message) = ended(one.migrate("web-1", &other, &[]).expect("begun"));
     assert!(moved, "{message}");
     assert_eq!((here(&one), here(&other)), (false, true));
+    // QEMU itself announces the guest at its new place, so that switches send there what is for it.
+    let mut announced = false;
+    while !announced {
+        let frame = wire.receive(Duration::from_secs(10)).expect("a wire");
+        let frame = frame.expect("QEMU announces the guest by RARP");
+        let announcement = [MAC.as_slice(), &[0x80, 0x35]].concat();
+        announced = frame.get(6..14) == Some(announcement.as_slice());
+    }
     let device = other.device_of("web-1", MAC).expect("a device");
     let mut sent = other.count(&device, &[Kind::Honest]).expect("a counter");
     let before = sent.count().expect("a count");

@@ -101,7 +101,7 @@ fn indices(host: &mut HostState) -> BTreeMap<String, u32> {
 fn a_claim_waits_for_its_interface_and_follows_it_through_a_new_name() {
     let mut host = host();
     see(&mut host, &[]);
-    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]), 0);
+    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]));
     assert!(indices(&mut host).is_empty());
     see(&mut host, &[("vnet0", 7)]);
     assert_eq!(indices(&mut host)["a/0"], 7);
@@ -113,14 +113,14 @@ fn a_claim_waits_for_its_interface_and_follows_it_through_a_new_name() {
 fn a_reused_name_inherits_nothing() {
     let mut host = host();
     see(&mut host, &[("vnet0", 7)]);
-    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]), 0);
+    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]));
     assert_eq!(indices(&mut host)["a/0"], 7);
     // Noticed or not, the new interface of that name is somebody else's.
     see(&mut host, &[("vnet0", 8)]);
     assert!(indices(&mut host).is_empty());
     host.interface_gone(7);
     assert!(indices(&mut host).is_empty());
-    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]), 0);
+    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]));
     assert_eq!(indices(&mut host)["a/0"], 8, "the source spoke again");
 }
 
@@ -130,7 +130,7 @@ fn an_interface_of_another_mac_is_not_the_one_that_was_claimed() {
     see(&mut host, &[("vnet0", 7)]);
     let mut vm = claim("a/0", "vnet0");
     vm.device_mac = Some([0xfe, 0x54, 0, 0, 0, 9].into());
-    host.change("libvirt", said("a", &[vm]), 0);
+    host.change("libvirt", said("a", &[vm]));
     let program = host.desire(&capabilities()).map(|desired| desired.program);
     let program = program.unwrap_or_else(|error| panic!("{error}"));
     assert!(program.ports.is_empty());
@@ -141,34 +141,19 @@ fn an_interface_of_another_mac_is_not_the_one_that_was_claimed() {
 fn one_interface_is_one_port() {
     let mut host = host();
     see(&mut host, &[("vnet0", 7)]);
-    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]), 0);
+    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]));
     indices(&mut host);
-    host.change("libvirt", said("b", &[claim("b/0", "vnet0")]), 0);
+    host.change("libvirt", said("b", &[claim("b/0", "vnet0")]));
     assert_eq!(indices(&mut host).into_keys().collect::<Vec<_>>(), ["a/0"]);
-}
-
-#[test]
-fn what_a_resync_did_not_see_yet_stays() {
-    let mut host = host();
-    see(&mut host, &[("vnet0", 7), ("vnet1", 8)]);
-    host.change("libvirt", said("old", &[claim("old/0", "vnet0")]), 0);
-    let asked = host.now();
-    host.change("libvirt", said("new", &[claim("new/0", "vnet1")]), 0);
-    let all = ClaimChange::ReplaceAll { claims: Vec::new() };
-    host.change("libvirt", all, asked);
-    assert_eq!(
-        indices(&mut host).into_keys().collect::<Vec<_>>(),
-        ["new/0"]
-    );
 }
 
 #[test]
 fn a_resync_of_one_source_leaves_others_alone() {
     let mut host = host();
     see(&mut host, &[("vnet0", 7)]);
-    host.change("moat port", said("old", &[claim("old/0", "vnet0")]), 0);
+    host.change("moat port", said("old", &[claim("old/0", "vnet0")]));
     let all = ClaimChange::ReplaceAll { claims: Vec::new() };
-    host.change("libvirt", all, u64::MAX);
+    host.change("libvirt", all);
     assert_eq!(indices(&mut host).len(), 1);
 }
 
@@ -176,10 +161,10 @@ fn a_resync_of_one_source_leaves_others_alone() {
 fn released_claims_end_with_their_interfaces() {
     let mut host = host();
     see(&mut host, &[("vnet0", 7)]);
-    host.change("opennebula", said("a", &[claim("a/0", "vnet0")]), 0);
+    host.change("opennebula", said("a", &[claim("a/0", "vnet0")]));
     indices(&mut host);
     let release = ClaimChange::Release { vm: "a".to_owned() };
-    host.change("opennebula", release, 0);
+    host.change("opennebula", release);
     assert_eq!(indices(&mut host).len(), 1, "its interface is still there");
     assert!(host.take_ended().is_empty());
     see(&mut host, &[]);
@@ -198,8 +183,8 @@ fn a_port_that_the_switch_cannot_protect_holds_up_no_other() {
         vec!["tracked".to_owned()],
     );
     tracked.profiles.extend([wish]);
-    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]), 0);
-    host.change("libvirt", said("b", &[tracked]), 0);
+    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]));
+    host.change("libvirt", said("b", &[tracked]));
     let desired = host.desire(&capabilities());
     let desired = desired.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(desired.program.ports.keys().collect::<Vec<_>>(), ["a/0"]);
@@ -216,7 +201,7 @@ fn a_port_that_the_switch_cannot_protect_holds_up_no_other() {
 fn documents_that_leave_an_enforced_port_without_a_policy_are_not_taken() {
     let mut host = host();
     see(&mut host, &[("vnet0", 7)]);
-    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]), 0);
+    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]));
     indices(&mut host);
     let needs_tracking = documents(&DOCUMENTS.replace("stateful: off\n", ""));
     let rejected = host.replace_documents(needs_tracking, &capabilities());
@@ -240,12 +225,12 @@ fn the_order_of_what_is_said_does_not_matter() {
     let mut one = host();
     see(&mut one, all);
     for word in words.clone() {
-        one.change("libvirt", word, 0);
+        one.change("libvirt", word);
         indices(&mut one);
     }
     let mut other = host();
     for word in words.into_iter().rev() {
-        other.change("libvirt", word, 0);
+        other.change("libvirt", word);
     }
     see(&mut other, all);
     assert_eq!(indices(&mut one), indices(&mut other));

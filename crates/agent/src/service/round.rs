@@ -1,7 +1,6 @@
 //! One round of the loop: what was said is taken, the switch is brought to what follows, and whoever
 //! waits is answered. Knows what a caller is told; when a round begins is left to the loop.
 
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
 use datapath::{Counters, DatapathError, Enforcement};
@@ -13,7 +12,7 @@ use crate::event::Event;
 use crate::protocol::{Reply, Request};
 use crate::standing::{AgentStatus, Difference};
 use crate::store::Said;
-use crate::systems::{self, Interpreted};
+use crate::systems::Interpreted;
 
 use super::{Agent, FIRST_PAUSE, LONGEST_PAUSE, seconds};
 
@@ -46,16 +45,15 @@ enum Want {
     Metrics,
 }
 
-/// Word of a VM, as it was taken.
+/// Word of VMs, as it was taken.
 struct Word {
     source: String,
-    vm: String,
+    /// The VMs that it changes, and what was said of them before.
+    vms: Vec<(String, Option<Vec<Claim>>)>,
     output: String,
     notes: Vec<String>,
-    /// What was said of it before.
-    before: Option<Vec<Claim>>,
     /// What is to be remembered if it takes effect.
-    said: Option<Said>,
+    said: Vec<Said>,
 }
 
 impl<E: Enforcement> Agent<E> {
@@ -74,14 +72,11 @@ impl<E: Enforcement> Agent<E> {
                 self.metrics.foreign_changes.inc();
                 round.look = true;
             }
-            Event::Source {
-                name,
-                change,
-                asked,
-            } => {
-                round.look |= change != ClaimChange::Nothing;
-                self.state.change(name, change, asked);
-                self.sequence.store(self.state.now(), Ordering::SeqCst);
+            Event::Libvirt(told) => {
+                for change in self.systems.told(told) {
+                    round.look = true;
+                    self.state.change(import::libvirt::SOURCE, change);
+                }
             }
             Event::SourceState { name, problem } => match problem {
                 Some(problem) => {
@@ -129,46 +124,48 @@ impl<E: Enforcement> Agent<E> {
         round.waiting.push(Waiting { answer, want });
     }
 
-    /// Takes word of a VM.
+    /// Takes word of VMs.
     fn word(&mut self, request: &Request) -> Result<Want, String> {
         self.metrics.words.inc();
+        let interpreted = self.systems.interpret(request)?;
         let Interpreted {
             source,
-            change,
+            changes,
             output,
             notes,
-        } = systems::interpret(request)?;
-        let vm = match &change {
-            ClaimChange::Replace { vm, .. }
-            | ClaimChange::Remove { vm }
-            | ClaimChange::Release { vm } => vm.clone(),
-            ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => String::new(),
-        };
-        debug!(source, vm, "speaks");
-        let said = match &change {
-            ClaimChange::Replace { .. } => Some(Said {
-                source: source.clone(),
-                vm: vm.clone(),
-                request: request.clone(),
-            }),
-            ClaimChange::Remove { .. } => {
-                self.forget_said(&source, &vm);
-                None
-            }
-            ClaimChange::Release { .. } | ClaimChange::ReplaceAll { .. } | ClaimChange::Nothing => {
-                None
-            }
-        };
-        let before = self.state.change(&source, change, u64::MAX);
-        self.sequence.store(self.state.now(), Ordering::SeqCst);
-        Ok(Want::Ports(Box::new(Word {
+            about,
+        } = interpreted;
+        let mut word = Word {
             source,
-            vm,
+            vms: Vec::new(),
             output,
             notes,
-            before,
-            said,
-        })))
+            said: Vec::new(),
+        };
+        let mut about: Vec<String> = about.into_iter().collect();
+        let other = !about.is_empty();
+        for change in changes {
+            match &change {
+                // What the word is about is remembered by that, and not by the VMs it touches.
+                ClaimChange::Replace { vm, .. } if !other => about.push(vm.clone()),
+                ClaimChange::Remove { vm } => self.forget_said(&word.source, vm),
+                _ => {}
+            }
+            let vm = match &change {
+                ClaimChange::Replace { vm, .. } => Some(vm.clone()),
+                _ => None,
+            };
+            debug!(source = word.source, ?vm, "speaks");
+            let before = self.state.change(&word.source, change);
+            word.vms.extend(vm.map(|vm| (vm, before)));
+        }
+        let said = about.into_iter().map(|vm| Said {
+            source: word.source.clone(),
+            vm,
+            request: request.clone(),
+        });
+        word.said = said.collect();
+        Ok(Want::Ports(Box::new(word)))
     }
 
     fn forget_said(&self, source: &str, vm: &str) {
@@ -310,28 +307,29 @@ impl<E: Enforcement> Agent<E> {
                 left.push(one);
                 continue;
             };
-            let Word {
-                source, vm, before, ..
-            } = word.as_mut();
-            let Some((port, reason)) = self.refusal(source, vm) else {
-                left.push(one);
-                continue;
-            };
-            let before = before.take().filter(|before| !before.is_empty());
-            if before.is_none() && self.may_be_quarantined(source, vm) {
-                left.push(one);
-                continue;
-            }
-            if let Some(claims) = before {
-                let change = ClaimChange::Replace {
-                    vm: vm.clone(),
-                    claims,
+            let mut reasons = Vec::new();
+            for (vm, before) in &mut word.vms {
+                let Some((port, reason)) = self.refusal(&word.source, vm) else {
+                    continue;
                 };
-                self.state.change(source, change, u64::MAX);
-                any = true;
+                let before = before.take().filter(|before| !before.is_empty());
+                if before.is_none() && self.may_be_quarantined(&word.source, vm) {
+                    continue;
+                }
+                if let Some(claims) = before {
+                    let vm = vm.clone();
+                    let change = ClaimChange::Replace { vm, claims };
+                    self.state.change(&word.source, change);
+                    any = true;
+                }
+                reasons.push(format!("port {port} is refused: {reason}"));
             }
-            let message = format!("port {port} is refused: {reason}");
-            let _ = one.answer.send(Reply::Refused { message });
+            if reasons.is_empty() {
+                left.push(one);
+            } else {
+                let message = reasons.join("; ");
+                let _ = one.answer.send(Reply::Refused { message });
+            }
         }
         *waiting = left;
         any
@@ -340,30 +338,27 @@ impl<E: Enforcement> Agent<E> {
     fn reply(&mut self, want: Want) -> Reply {
         match want {
             Want::Ports(word) => {
-                let Word {
-                    source,
-                    vm,
-                    output,
-                    mut notes,
-                    said,
-                    before: _,
-                } = *word;
                 if let Some(problem) = &self.switch_problem {
                     return Reply::Refused {
                         message: format!("its ports cannot be enforced: {problem}"),
                     };
                 }
-                if let Some(Err(error)) = said.map(|said| self.store.keep_said(&said)) {
-                    // Only a restart would have to hear it again.
-                    error!(
-                        source,
-                        vm, "cannot be remembered beyond this process: {error}"
-                    );
+                for said in &word.said {
+                    if let Err(error) = self.store.keep_said(said) {
+                        // Only a restart would have to hear it again.
+                        error!(said.source, said.vm, "cannot be remembered: {error}");
+                    }
                 }
-                if let Some((port, reason)) = self.refusal(&source, &vm) {
-                    notes.push(format!("port {port} is in quarantine: {reason}"));
+                let mut notes = word.notes;
+                for (vm, _) in &word.vms {
+                    if let Some((port, reason)) = self.refusal(&word.source, vm) {
+                        notes.push(format!("port {port} is in quarantine: {reason}"));
+                    }
                 }
-                Reply::Done { output, notes }
+                Reply::Done {
+                    output: word.output,
+                    notes,
+                }
             }
             Want::Documents => match &self.documents_problem {
                 Some(problem) => Reply::Refused {

@@ -54,16 +54,23 @@ pub(super) fn chains(
         GUARD_PRIORITY,
         vec![reserved().goto(names::OUT)],
     );
-    let mut inward = vec![Matching::new().key(Load::OIF).vmap(names::IN)];
+    // Each copy of a broadcast comes here, and most broadcasts are ARP: what becomes of it at most
+    // ports takes a test of the frame and of one bit. What it misses is for `Behaviours::received`.
+    let mut inward = vec![
+        Matching::new()
+            .usual_arp()
+            .low_index(Load::OIF, names::IN_ARP)
+            .accept(),
+    ];
     if answers(program) {
         // PACKET_HOST: made here, and not on its way from port to port.
-        inward.insert(
-            0,
+        inward.push(
             Matching::new()
                 .equal(Load::PACKET_TYPE, &[0])
                 .jump(names::ANSWERS),
         );
     }
+    inward.push(Matching::new().key(Load::OIF).vmap(names::IN));
     inward.extend(refuse_unknown(foreign, Load::OIF, Load::OUTPUT_BRIDGE));
     hook(
         names::POSTROUTING,
@@ -293,6 +300,11 @@ fn sets(ruleset: &mut Ruleset, program: &HostProgram, foreign: &Foreign, trackin
     ));
     ruleset.set(verdict_map(names::IDENTIFIED, &[INTERFACE, MAC]));
     ruleset.set(verdict_map(names::UNGUARDED, &[INTERFACE]));
+    ruleset.set(Set::new(
+        names::IN_ARP,
+        &[Datatype::INTERFACE_TYPE],
+        SetData::None,
+    ));
     // Each copy of a broadcast looks here: a table of fixed size is the faster kind (nft_hash_fast).
     ruleset.set(counted(verdict_map(names::IN, &[INTERFACE])).with_size(MOST_PORTS));
     ruleset.set(counted(Set::new(names::PORTS, &[INTERFACE], SetData::None)));
@@ -389,6 +401,7 @@ pub(super) fn port(
     let interface = key_of(port.ifindex);
     let mac = padded(&port.mac.0);
     let identity = [interface.clone(), mac.clone()].concat();
+    let takes_all_arp = behaviours::takes_all_arp(ruleset, behaviour);
     let mut push = |set: &str, element: Element| {
         if let Some(set) = ruleset.sets.get_mut(set) {
             set.elements.push(element);
@@ -401,6 +414,11 @@ pub(super) fn port(
     );
     let inward = Element::verdict(interface.clone(), Verdict::goto(received(&behaviour.name)));
     push(names::IN, counter(inward.with_comment(&name)));
+    if let Some(low) = low_index(port.ifindex)
+        && takes_all_arp
+    {
+        push(names::IN_ARP, Element::new(low).with_comment(&name));
+    }
     let otherwise = Verdict::goto(sent(&behaviour.name));
     if on(Guard::Mac) {
         push(
@@ -550,6 +568,13 @@ fn comment(port: &PortProgram) -> String {
 
 pub(super) fn key_of(ifindex: u32) -> Vec<u8> {
     ifindex.to_ne_bytes().to_vec()
+}
+
+/// What [`Matching::low_index`] finds the interface by. `None`: it has a higher number, or the
+/// machine's registers begin with the high half.
+fn low_index(ifindex: u32) -> Option<Vec<u8>> {
+    let low = u16::try_from(ifindex).ok()?;
+    cfg!(target_endian = "little").then(|| low.to_ne_bytes().to_vec())
 }
 
 /// A part of a concatenated key begins at a multiple of 4 bytes.

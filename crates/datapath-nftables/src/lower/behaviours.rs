@@ -670,3 +670,9 @@ pub(crate) fn arp_verdict(ruleset: &Ruleset, behaviour: &Behaviour) -> Kernel {
         Kernel::Accept
     }
 }
+
+/// Whether every good ARP that comes to a port of this behaviour is accepted.
+pub(crate) fn takes_all_arp(ruleset: &Ruleset, behaviour: &Behaviour) -> bool {
+    let chain = format!("{}-in-arp", behaviour.name);
+    behaviour.isolation.is_none() && !ruleset.chains.contains_key(&chain)
+}

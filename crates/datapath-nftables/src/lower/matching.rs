@@ -224,6 +224,28 @@ impl Matching {
         self.readable(Load::L4PROTO)
     }
 
+    /// Of what [`Self::well_formed_arp`] matches all but ARP for 255.255.255.255, at the least cost: the
+    /// kernel has a short way to compare for (in)equality, and none for `>=`.
+    pub(crate) fn usual_arp(self) -> Self {
+        self.ether_type(0x0806)
+            .equal(Load::Network(0, 4), &[0, 1, 8, 0])
+            .equal(Load::Network(4, 2), &[6, 4])
+            .compare(Load::ARP_TARGET_IP, Comparison::NotEqual, &[0xff; 4])
+    }
+
+    /// Looks up the low half of an interface index in a set of such halves; true where the high
+    /// half is zero. A set of two-byte keys is a bitmap (nft_set_bitmap), which a thousand ports share
+    /// the few cache lines of.
+    pub(crate) fn low_index(mut self, interface: Load, set: &str) -> Self {
+        let high = 0xffff_0000_u32.to_ne_bytes();
+        self = self.key(interface).present(set);
+        self.push(mask_register(&high)).push(Expression::Compare {
+            source: Register::R0,
+            operator: Comparison::Equal,
+            value: vec![0; 4],
+        })
+    }
+
     /// ARP for IPv4 on Ethernet, all there.
     pub(crate) fn well_formed_arp(self) -> Self {
         // Two loads of sizes that the kernel has a short way for, where one of six bytes has none.

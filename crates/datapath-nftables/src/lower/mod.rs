@@ -22,7 +22,7 @@ use crate::ruleset::Ruleset;
 use behaviours::Behaviours;
 use lists::Lists;
 
-pub(crate) use behaviours::arp_verdict;
+pub(crate) use behaviours::{arp_verdict, takes_all_arp};
 pub use names::{LEARN_GROUP, LOG_GROUP, table};
 
 /// How frames of managed bridges are told from frames of others.

@@ -45,6 +45,7 @@ pub(crate) const UNGUARDED: &str = "unguarded";
 pub(crate) const MACS: &str = "macs";
 pub(crate) const PORTS: &str = "ports";
 pub(crate) const IN: &str = "in";
+pub(crate) const IN_ARP: &str = "in-arp";
 pub(crate) const TRACKED: &str = "tracked";
 pub(crate) const ND_TARGETS: &str = "nd-targets";
 pub(crate) const ND_TARGET_RANGES: &str = "nd-target-ranges";

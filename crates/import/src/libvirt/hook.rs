@@ -13,8 +13,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use libvirt::Uuid;
 use libvirt::xml::{Domain, HookData, Network, XmlError};
+use libvirt::{DomainRef, Uuid};
 use policy::claim::{Claim, ClaimChange};
 
 use super::claims::{Moment, Networks, claims};
@@ -24,13 +24,13 @@ use super::claims::{Moment, Networks, claims};
 pub struct Libvirt {
     networks: Networks,
     domains: BTreeMap<Uuid, (Domain, Moment)>,
-    /// Counts what hooks and events told, so that a resync notices what came meanwhile.
+    /// Counts what was told, so that an answer is not taken for newer than what came meanwhile.
     told: u64,
 }
 
-/// A full resync that has begun: what was told before it.
+/// The moment at which libvirt was asked something: what was told before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resync {
+pub struct Asked {
     told: u64,
 }
 
@@ -116,15 +116,37 @@ impl Libvirt {
         }
     }
 
-    /// A domain as libvirt tells it over its socket; one that does not run has no claims.
-    pub fn domain(&mut self, domain: Domain) -> ClaimChange {
-        match domain.id {
+    /// Before libvirt is asked for a domain or for everything.
+    pub fn ask(&self) -> Asked {
+        Asked { told: self.told }
+    }
+
+    /// A domain as libvirt tells it over its socket; one that does not run has no claims. `None`
+    /// where a hook or an event came since libvirt was asked: it may be newer, so ask again.
+    pub fn domain(&mut self, asked: Asked, domain: Domain) -> Option<ClaimChange> {
+        if asked.told != self.told {
+            return None;
+        }
+        Some(match domain.id {
             Some(_) => self.claim(domain, Moment::Running),
             None => self.release(domain.uuid),
+        })
+    }
+
+    /// A life of a domain has ended, by an event. Where another life is known meanwhile, that one
+    /// keeps its claims: hooks are quicker than events.
+    pub fn ended(&mut self, domain: &DomainRef) -> ClaimChange {
+        let known = self
+            .domains
+            .get(&domain.uuid)
+            .and_then(|(known, _)| known.id);
+        match (known, u32::try_from(domain.id)) {
+            (Some(known), Ok(ended)) if known != ended => ClaimChange::Nothing,
+            _ => self.release(domain.uuid),
         }
     }
 
-    /// The domain has ended, or has left this host.
+    /// The domain has no port on this host any more.
     pub fn release(&mut self, uuid: Uuid) -> ClaimChange {
         self.told = self.told.wrapping_add(1);
         self.domains.remove(&uuid);
@@ -154,20 +176,15 @@ impl Libvirt {
         changes
     }
 
-    /// Begins a full resync: what libvirt is asked from here on is newer than what is remembered.
-    pub fn begin_resync(&self) -> Resync {
-        Resync { told: self.told }
-    }
-
-    /// Ends it with all of libvirt's networks and running domains. `None` where a hook or an event
-    /// came meanwhile: it may be newer than the lists, which must be asked again.
-    pub fn finish_resync(
+    /// All of libvirt's networks and running domains, after [`Libvirt::ask`]. `None` where a hook
+    /// or an event came meanwhile: it may be newer than the lists, which must be asked again.
+    pub fn resync(
         &mut self,
-        resync: Resync,
+        asked: Asked,
         networks: Vec<Network>,
         domains: Vec<Domain>,
     ) -> Option<ClaimChange> {
-        if resync.told != self.told {
+        if asked.told != self.told {
             return None;
         }
         let named = networks

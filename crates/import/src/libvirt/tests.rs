@@ -7,6 +7,7 @@ use policy::rule::FieldValue;
 
 use super::*;
 
+mod events;
 mod hooks;
 
 /// What the real libvirt 9.0 gave.
@@ -532,4 +533,34 @@ fn claims_settle_into_ports_of_a_catalog() {
         settled.catalog.networks["br0.2102"].isolation,
         Isolation::Private
     );
+}
+
+#[test]
+fn filters_become_profiles_where_nothing_stronger_decides() {
+    let mut filters = crate::nwfilter::Filters::default();
+    let text = "<filter name='mine' chain='root'><rule action='drop' direction='out' priority='500'>\
+                <mac match='no' srcmacaddr='$MAC'/></rule></filter>";
+    let read = crate::nwfilter::parse("mine.xml", text);
+    filters.insert(read.unwrap_or_else(|error| panic!("{error:?}")));
+    let mine = bridged(1, "<filterref filter='mine'/>");
+    let other = bridged(1, "<filterref filter='other'/>");
+    let web = "<moat:profile>web</moat:profile>";
+    let settled = |metadata: &str, interface: &str| {
+        let mut claims = [one(metadata, interface, &[])];
+        bring_filters(&mut claims, &filters);
+        let [claim] = claims;
+        claim
+    };
+    let claim = settled("", &mine);
+    assert_eq!(claim.refused, None);
+    assert_eq!(claim.profiles[&ProfileSource::Filter], ["nwfilter/mine"]);
+    assert!(
+        matches!(claim.documents.as_slice(), [Document::Profile(profile)] if profile.name == "nwfilter/mine")
+    );
+    assert!(
+        settled("", &other)
+            .refused
+            .is_some_and(|why| why.starts_with("filter other: "))
+    );
+    assert_eq!(settled(web, &other).refused, None);
 }

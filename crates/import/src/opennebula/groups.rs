@@ -83,7 +83,10 @@ fn group(id: u32, fields: &[&Fields]) -> Result<Group, OpenNebulaError> {
     let text: Vec<String> = rules.iter().map(|rule| format!("{rule}\n")).collect();
     let profile = Profile {
         // While a change goes from VM to VM, some have the old rules and some the new.
-        name: format!("opennebula-group-{id}-{:016x}", fingerprint(&text)),
+        name: format!(
+            "opennebula-group-{id}-{:016x}",
+            fingerprint(text.iter().map(String::as_str))
+        ),
         origin: Origin {
             source,
             ..Origin::default()
@@ -261,11 +264,9 @@ pub(super) fn shown(name: &str) -> String {
 
 /// FNV-1a, 64 bits. The group's id is in the name beside it, so whoever makes two texts meet mixes up
 /// two versions of their own group.
-fn fingerprint(lines: &[String]) -> u64 {
-    lines
-        .iter()
-        .flat_map(|line| line.bytes())
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        })
+pub(super) fn fingerprint<'a>(lines: impl IntoIterator<Item = &'a str>) -> u64 {
+    let bytes = lines.into_iter().flat_map(str::bytes);
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }

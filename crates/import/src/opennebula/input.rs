@@ -33,12 +33,6 @@ impl Fields {
         self.get(name)
             .is_some_and(|value| value.eq_ignore_ascii_case("yes"))
     }
-
-    #[cfg(test)]
-    pub(super) fn from_pairs(pairs: &[(&str, &str)]) -> Self {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Self(pairs.iter().map(owned).collect())
-    }
 }
 
 /// A VM, as far as a network driver cares.

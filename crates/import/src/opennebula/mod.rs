@@ -16,7 +16,7 @@ use crate::hook::{Answer, Call};
 use input::Vm;
 use options::Options;
 
-pub use options::ACTIONS;
+pub use options::{ACTIONS, check_isolation};
 
 /// Why an action fails: one sentence, for the user who started the VM.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,7 @@ pub fn hook(call: Call<'_>) -> Result<Answer, OpenNebulaError> {
             network::create(&options, id, &fields)
         }
         // A network that goes has no ports any more, and nothing may keep it from going.
-        "vnet_delete" => Ok(Answer::nothing()),
+        "vnet_delete" => Ok(Answer::from(ClaimChange::Nothing)),
         other => Err(OpenNebulaError::Usage(format!(
             "`{other}` is no action, which are {}",
             ACTIONS.join(", ")
@@ -94,7 +94,7 @@ fn clean(options: &Options, vm: &Vm) -> Result<Answer, OpenNebulaError> {
     match detaches {
         // What goes may be of another driver: then all of ours stay.
         true => present(options, vm, |nic| !nic.is_yes("ATTACH")),
-        false => Ok(Answer::new(ClaimChange::Release {
+        false => Ok(Answer::from(ClaimChange::Release {
             vm: key(options, vm),
         })),
     }
@@ -109,7 +109,7 @@ fn present(
     vm.nics.retain(stays);
     vm.aliases.retain(stays);
     vm.devices.retain(stays);
-    Ok(Answer::new(ClaimChange::Replace {
+    Ok(Answer::from(ClaimChange::Replace {
         vm: key(options, &vm),
         claims: nics::claims(options, &vm)?,
     }))

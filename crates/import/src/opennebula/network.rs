@@ -2,6 +2,7 @@
 //! attributes, which its NICs carry too.
 
 use frame::MacAddress;
+use policy::claim::ClaimChange;
 use policy::document::{self, MacPrefix, Network};
 use policy::origin::Origin;
 
@@ -16,7 +17,7 @@ pub(super) fn create(
     id: u32,
     fields: &Fields,
 ) -> Result<Answer, OpenNebulaError> {
-    let mut answer = Answer::nothing();
+    let mut answer = Answer::from(ClaimChange::Nothing);
     if fields.get("VN_MAD") != Some(options.driver.as_str()) {
         return Ok(answer);
     }

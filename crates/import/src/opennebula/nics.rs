@@ -237,7 +237,10 @@ fn tagged(text: &str) -> Result<Profile, String> {
         true => first.to_string(),
         false => format!("{first}-{last}"),
     });
-    let name = words.collect::<Vec<_>>().join("+");
+    let mut name = words.collect::<Vec<_>>().join("+");
+    if name.len() > 60 {
+        name = format!("{:016x}", groups::fingerprint([name.as_str()]));
+    }
     Ok(Profile {
         tagged: ranges,
         ..plain(format!("opennebula-tagged-{name}"))

@@ -71,6 +71,14 @@ impl Options {
     }
 }
 
+/// Whether `--isolation` takes this: `open`, `members`, `mac-prefix`, `mac-prefix=BITS`.
+///
+/// # Errors
+/// Says what is expected.
+pub fn check_isolation(text: &str) -> Result<(), String> {
+    isolation(text).map(|_| ())
+}
+
 fn isolation(text: &str) -> Result<Isolation, String> {
     let expected = || {
         format!("`{text}` is no isolation, which are open, members, mac-prefix and mac-prefix=BITS")

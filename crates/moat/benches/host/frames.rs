@@ -1,4 +1,4 @@
-//! Data plane: what a frame costs more than without rules, and what a broadcast does.
+//! Data plane: what a frame costs more than without rules.
 
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ impl Lane {
     }
 }
 
-fn received(switch: &Switch, port: &SwitchPort) -> u64 {
+pub(crate) fn received(switch: &Switch, port: &SwitchPort) -> u64 {
     let links = testbed::link::Links::open(switch.ends()).expect("links");
     links
         .find(&port.end_device)
@@ -102,7 +102,7 @@ fn received(switch: &Switch, port: &SwitchPort) -> u64 {
 }
 
 /// What arrives is dropped before the guest's network stack spends time on it.
-fn dead_end(switch: &Switch, ports: &[SwitchPort]) {
+pub(crate) fn dead_end(switch: &Switch, ports: &[SwitchPort]) {
     let mut rules = "add table netdev ending;".to_owned();
     // A chain takes at most 256 devices (NFT_NETDEVICE_MAX).
     for (number, some) in ports.chunks(250).enumerate() {
@@ -134,7 +134,7 @@ fn frame(from: u32, to: u32, source_mac: [u8; 6], destination_mac: [u8; 6]) -> V
 }
 
 /// moat's table for `cards` ports; those that do not exist on the switch have indices that no interface has, which costs a lookup what real ones do.
-fn install(switch: &Switch, cards: u32, profile: Profile) {
+pub(crate) fn install(switch: &Switch, cards: u32, profile: Profile) {
     let mut sources = documents::host(cards.max(2), profile);
     for source in &mut sources {
         // All on one bridge, for all are on one switch here.
@@ -178,13 +178,13 @@ const FRAMES: u32 = 2_000;
 /// Linear rules at 4,000 cards take a quarter of a second a run; their figures are steady.
 const ROUNDS_OF_SLOW: usize = 5;
 
-fn median(mut times: Vec<Duration>) -> Duration {
+pub(crate) fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
 /// Median and fastest.
-fn text(times: &[Duration]) -> String {
+pub(crate) fn text(times: &[Duration]) -> String {
     let fastest = times.iter().min().copied().unwrap_or_default();
     format!(
         "{} (fastest {})",
@@ -195,7 +195,7 @@ fn text(times: &[Duration]) -> String {
 
 /// What the lane costs more than the free one: the median of what it cost more round by round, for
 /// the two runs of a round meet the same disturbances.
-fn added(lane: &[Duration], free: &[Duration]) -> Duration {
+pub(crate) fn added(lane: &[Duration], free: &[Duration]) -> Duration {
     let pairs = lane.iter().zip(free);
     median(
         pairs
@@ -266,65 +266,4 @@ pub(crate) fn measure(table: &mut Table) {
         "+850 ns",
     );
     table.beside("published: libvirt 9.0 (ebtables), 200 cards", "+14 µs");
-}
-
-/// One broadcast to every port of a bridge.
-pub(crate) fn broadcasts(table: &mut Table) {
-    table.head("One ARP broadcast to all ports of a bridge");
-    for ports in [200, 1_000] {
-        let switch = Switch::new().expect("a switch");
-        let made = switch.add_ports(0, ports).expect("ports");
-        let from = made.first().expect("a port");
-        let frame = request(from.mac);
-        let port = from.open().expect("a port");
-        dead_end(&switch, &made);
-        let others = made.get(1..).unwrap_or_default();
-        let free = flood(&switch, &port, &frame, others);
-        install(&switch, ports, Profile::WebServer);
-        let with = flood(&switch, &port, &frame, others);
-        let factor = median(with.clone()).as_secs_f64() / median(free.clone()).as_secs_f64();
-        let found = format!("{factor:.2}×: {} for {}", text(&with), short(median(free)));
-        table.judged(
-            &format!("to {ports} ports"),
-            "≤ 1.3×",
-            factor <= 1.3,
-            &found,
-        );
-    }
-    table.beside("published: linear rules, 200 / 1,000 ports", "17× / 91×");
-    table.beside("published: libvirt 9.0, 200 ports", "5×");
-}
-
-fn flood(switch: &Switch, port: &RawPort, frame: &[u8], others: &[SwitchPort]) -> Vec<Duration> {
-    const FLOODS: u32 = 60;
-    let last = others.last().expect("another port");
-    let before = received(switch, last);
-    let _pinned = PinnedThread::here().expect("one CPU");
-    let mut runs = Vec::new();
-    for _ in 0..FLOODS {
-        let start = thread_time();
-        port.send(frame).expect("sent");
-        runs.push(thread_time() - start);
-        switch.settle().expect("settled");
-    }
-    // The last port's copy is the first that a full queue would lose.
-    let arrived = received(switch, last) - before;
-    assert!(
-        arrived > u64::from(FLOODS / 2),
-        "{arrived} of {FLOODS} broadcasts reached the last port"
-    );
-    runs
-}
-
-/// Who has 10.0.0.2? Tell the first port.
-fn request(mac: [u8; 6]) -> Vec<u8> {
-    let mut frame = vec![0xff; 6];
-    frame.extend(mac);
-    frame.extend([8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
-    frame.extend(mac);
-    frame.extend(documents::address(0).octets());
-    frame.extend([0; 6]);
-    frame.extend(documents::address(1).octets());
-    frame.resize(60, 0);
-    frame
 }

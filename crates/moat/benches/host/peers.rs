@@ -42,7 +42,7 @@ impl Peer {
     }
 }
 
-fn feed(command: &mut Command, text: &str) {
+pub(crate) fn feed(command: &mut Command, text: &str) {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

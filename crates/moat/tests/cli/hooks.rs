@@ -9,10 +9,10 @@ use std::thread::{self, JoinHandle};
 use agent::protocol::{Reply, Request};
 
 /// A directory that goes when the test does.
-struct Place(PathBuf);
+pub(crate) struct Place(pub(crate) PathBuf);
 
 impl Place {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("moat-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -30,7 +30,7 @@ impl Drop for Place {
 }
 
 /// Answers one request with this line; gives back what it was asked.
-fn answer(socket: &Path, line: String) -> JoinHandle<Request> {
+pub(crate) fn answer(socket: &Path, line: String) -> JoinHandle<Request> {
     let listener = UnixListener::bind(socket).unwrap();
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -41,7 +41,7 @@ fn answer(socket: &Path, line: String) -> JoinHandle<Request> {
     })
 }
 
-fn reply(reply: &Reply) -> String {
+pub(crate) fn reply(reply: &Reply) -> String {
     serde_json::to_string(reply).unwrap() + "\n"
 }
 

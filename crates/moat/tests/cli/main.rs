@@ -3,7 +3,9 @@
 mod applying;
 mod confirming;
 mod documents;
+mod drivers;
 mod hooks;
 mod host;
 mod keeping;
+mod resuming;
 mod tracing;

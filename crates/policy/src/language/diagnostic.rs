@@ -68,7 +68,52 @@ pub struct Diagnostics {
     pub(super) sources: Vec<Source>,
 }
 
+/// What a reader of another format found wrong in a text: a [`Diagnostic`] before it has a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Bytes of the text.
+    pub bytes: Range<usize>,
+    pub message: String,
+    pub label: String,
+    pub expected: Vec<String>,
+    pub hint: Option<String>,
+}
+
 impl Diagnostics {
+    /// Findings in one text that is not in the policy language, so that they look the same.
+    pub fn of_text(source: &Source, found: Vec<Found>) -> Self {
+        let mut findings = Findings::default();
+        for found in found {
+            let place = Place {
+                source: 0,
+                start: found.bytes.start,
+                end: found.bytes.end,
+            };
+            findings.push(
+                Finding::new(place, found.message)
+                    .label(found.label)
+                    .expected(found.expected)
+                    .maybe_hint(found.hint),
+            );
+        }
+        findings.into_diagnostics(std::slice::from_ref(source))
+    }
+
+    /// With the findings of another text behind these.
+    pub fn and(mut self, other: Self) -> Self {
+        let before = self.sources.len();
+        self.list.extend(other.list.into_iter().map(|mut found| {
+            found.span.source_index = found.span.source_index.saturating_add(before);
+            for related in &mut found.related {
+                related.span.source_index = related.span.source_index.saturating_add(before);
+            }
+            found
+        }));
+        self.omitted = self.omitted.saturating_add(other.omitted);
+        self.sources.extend(other.sources);
+        self
+    }
+
     /// For programs: a list of objects with `severity`, `message`, `source`, `line`, `column`,
     /// `bytes`, `label`, `related`, `expected` and `hint`.
     pub fn to_json(&self) -> Value {
@@ -118,7 +163,7 @@ impl Span {
 }
 
 /// A stretch of a source while it is read: small, and without a line until somebody asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) source: usize,
     pub(super) start: usize,

@@ -4,6 +4,7 @@
 mod check;
 mod diagnostic;
 mod documents;
+mod kept;
 mod line;
 mod names;
 mod position;
@@ -18,11 +19,13 @@ mod yaml;
 
 use std::str::FromStr;
 
-pub use diagnostic::{Diagnostic, Diagnostics, Related, Severity, Span};
+pub use diagnostic::{Diagnostic, Diagnostics, Found, Related, Severity, Span};
+pub use kept::{Reading, load_again};
 #[cfg(test)]
 pub(crate) use names::is_reserved;
 
 pub use schema::schema;
+pub use suggest::closest;
 pub use write::{RuleForm, rule as rule_to_json, to_json, to_yaml, to_yaml_all};
 
 use diagnostic::{Finding, Findings, Place};
@@ -93,31 +96,42 @@ fn read_all(sources: &[Source], findings: &mut Findings) -> (Vec<Read>, bool) {
     let mut read = Vec::new();
     let mut complete = true;
     for (index, source) in sources.iter().enumerate() {
-        let tree = yaml::read(index, &source.text, findings);
-        complete &= tree.complete;
-        let mut reader = Reader {
-            source: index,
-            name: source.name.as_str().into(),
-            text: &source.text,
-            findings,
-            references: Vec::new(),
+        complete &= read_source(index, source, findings, &mut read);
+    }
+    (read, complete)
+}
+
+/// Adds the readable documents of one source, and says whether that is all of them.
+fn read_source(
+    index: usize,
+    source: &Source,
+    findings: &mut Findings,
+    read: &mut Vec<Read>,
+) -> bool {
+    let tree = yaml::read(index, &source.text, findings);
+    let mut complete = tree.complete;
+    let mut reader = Reader {
+        source: index,
+        name: source.name.as_str().into(),
+        text: &source.text,
+        findings,
+        references: Vec::new(),
+    };
+    for node in &tree.documents {
+        let nodes = match &node.content {
+            Content::Null => continue,
+            // JSON has no other way to write several documents.
+            Content::Sequence(items) => items.as_slice(),
+            _ => std::slice::from_ref(node),
         };
-        for node in &tree.documents {
-            let nodes = match &node.content {
-                Content::Null => continue,
-                // JSON has no other way to write several documents.
-                Content::Sequence(items) => items.as_slice(),
-                _ => std::slice::from_ref(node),
-            };
-            for node in nodes {
-                match documents::document(&mut reader, node) {
-                    Some(document) => read.push(document),
-                    None => complete = false,
-                }
+        for node in nodes {
+            match documents::document(&mut reader, node) {
+                Some(document) => read.push(document),
+                None => complete = false,
             }
         }
     }
-    (read, complete)
+    complete
 }
 
 /// Reads a rule line by itself: names in it may be unknown.

@@ -19,10 +19,7 @@ const SYNONYMS: &[(&str, &str)] = &[
 ];
 
 /// The closest of `candidates`, if it is close enough to be a slip of the fingers.
-pub(super) fn closest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Distances cost the product of the lengths: nobody mistypes a name of a thousand letters.
     if word.len() > 100 {
         return None;

@@ -78,7 +78,6 @@ impl Domain {
     <cmdline>{KERNEL_COMMAND_LINE}</cmdline>
   </os>
   <features><acpi/></features>
-  <on_reboot>destroy</on_reboot>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>

@@ -11,7 +11,8 @@ mkdir -p "$call"
 cat > "$call/input"
 printf '%s\n' "$object" "$@" > "$call/arguments"
 ip -oneline link > "$call/links"
-pgrep --full --list-full '^[^ ]*qemu-system' > "$call/emulators"
+# With its arguments: a process that is ending has none any more.
+pgrep --full --list-full '^[^ ]*qemu-system.* guest=' > "$call/emulators"
 if [ -e "$record/pause-$object-$operation" ]; then
     # Time that QEMU spends meanwhile: a virtual machine that boots keeps its virtual CPU busy.
     ticks() { cat $(sed 's,\([0-9]*\) .*,/proc/\1/stat,' "$call/emulators") 2> /dev/null | tail -1 | cut -d' ' -f14; }

@@ -36,40 +36,51 @@ impl HookCall {
         format!("{} {} {}", self.hook, self.operation, self.stage)
     }
 
-    /// Whether the host has a device of that name.
-    pub fn has_device(&self, device: &str) -> bool {
-        self.link(device).is_some()
-    }
-
-    /// The bridge (or other upper device) that a device is plugged into.
-    pub fn upper_of(&self, device: &str) -> Option<&str> {
-        let mut words = self.link(device)?.split_whitespace();
-        words.find(|word| *word == "master")?;
-        words.next()
-    }
-
-    /// Whether a device is administratively up.
-    pub fn is_up(&self, device: &str) -> bool {
-        let flags = self.link(device).and_then(|line| {
-            let (_, rest) = line.split_once('<')?;
-            Some(rest.split_once('>')?.0)
-        });
-        flags.is_some_and(|flags| flags.split(',').any(|flag| flag == "UP"))
+    /// The host's devices.
+    pub fn devices(&self) -> Vec<HostDevice> {
+        self.links.lines().filter_map(device_of).collect()
     }
 
     /// Whether a QEMU process of the guest runs.
     pub fn runs(&self, guest: &str) -> bool {
         self.emulators.contains(&format!("guest={guest},"))
     }
+}
 
-    fn link(&self, device: &str) -> Option<&str> {
-        // `7: vnet0: <…`, `8: macvtap0@eth1: <…`.
-        self.links.lines().find(|line| {
-            let name = line.split_whitespace().nth(1).unwrap_or_default();
-            let name = name.trim_end_matches(':');
-            name.split_once('@').map_or(name, |(name, _)| name) == device
-        })
-    }
+/// A network device of the host at the time of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDevice {
+    /// Its name.
+    pub name: String,
+    /// Administratively up.
+    pub up: bool,
+    /// The bridge that it is plugged into.
+    pub upper: Option<String>,
+    /// Its MAC as text.
+    pub mac: String,
+}
+
+/// `7: vnet0: <BROADCAST,UP> mtu 1500 … master br0 … link/ether fe:54:00:00:00:01 brd …`
+fn device_of(line: &str) -> Option<HostDevice> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let after = |wanted: &str| {
+        let place = words.iter().position(|word| *word == wanted)?;
+        words
+            .get(place.checked_add(1)?)
+            .map(|word| (*word).to_owned())
+    };
+    let name = words.get(1)?.trim_end_matches(':');
+    let flags = words.get(2)?.trim_matches(['<', '>']);
+    Some(HostDevice {
+        // A macvtap shows the device below it: `macvtap0@eth1`.
+        name: name
+            .split_once('@')
+            .map_or(name, |(name, _)| name)
+            .to_owned(),
+        up: flags.split(',').any(|flag| flag == "UP"),
+        upper: after("master"),
+        mac: after("link/ether").unwrap_or_default(),
+    })
 }
 
 /// The recording hook of a hypervisor, for `qemu` and `network`.
@@ -106,6 +117,22 @@ impl<'host> Recorder<'host> {
             calls.push(call(&directory).map_err(failed)?);
             fs::remove_dir_all(&directory).map_err(failed)?;
         }
+        Ok(calls)
+    }
+
+    /// As [`Recorder::take`], once a call of this hook at this operation is among them: some come after virsh has
+    /// answered, or when nobody asked.
+    pub fn take_until(&self, hook: &str, operation: &str) -> Result<Vec<HookCall>, LibvirtdError> {
+        let mut calls = Vec::new();
+        super::await_until(
+            || {
+                calls.extend(self.take()?);
+                Ok(calls
+                    .iter()
+                    .any(|call: &HookCall| call.hook == hook && call.operation == operation))
+            },
+            || format!("the {hook} hook to be called at {operation}"),
+        )?;
         Ok(calls)
     }
 

@@ -142,9 +142,9 @@ fn resync_replaces_everything_unless_something_came_meanwhile() {
     libvirt
         .hook(&call("qemu", "db-1", "start"), sample!("db-1.start.xml"))
         .expect("claims");
-    let resync = libvirt.begin_resync();
+    let resync = libvirt.ask();
     let Some(ClaimChange::ReplaceAll { claims }) =
-        libvirt.finish_resync(resync, vec![nat()], vec![live()])
+        libvirt.resync(resync, vec![nat()], vec![live()])
     else {
         panic!("a resync");
     };
@@ -154,16 +154,33 @@ fn resync_replaces_everything_unless_something_came_meanwhile() {
             .iter()
             .all(|claim| claim.vm.as_deref() == Some("web-1"))
     );
-    let resync = libvirt.begin_resync();
+    let resync = libvirt.ask();
     libvirt
         .hook(&call("qemu", "db-1", "start"), sample!("db-1.start.xml"))
         .expect("claims");
-    assert_eq!(
-        libvirt.finish_resync(resync, vec![nat()], vec![live()]),
-        None
-    );
+    assert_eq!(libvirt.resync(resync, vec![nat()], vec![live()]), None);
+    let asked = libvirt.ask();
     assert!(matches!(
-        libvirt.domain(stopped),
-        ClaimChange::Remove { .. }
+        libvirt.domain(asked, stopped.clone()),
+        Some(ClaimChange::Remove { .. })
     ));
+    assert_eq!(libvirt.domain(asked, stopped), None);
+}
+
+#[test]
+fn the_end_of_an_earlier_life_leaves_the_present_one_alone() {
+    let mut libvirt = Libvirt::default();
+    libvirt
+        .hook(&call("qemu", "db-1", "start"), sample!("db-1.start.xml"))
+        .expect("claims");
+    let mut life = libvirt::DomainRef {
+        name: "db-1".to_owned(),
+        uuid: "c7a5fdbd-edaf-4455-926a-d65c16db1810"
+            .parse()
+            .expect("a UUID"),
+        id: 2,
+    };
+    assert_eq!(libvirt.ended(&life), ClaimChange::Nothing);
+    life.id = 3;
+    assert!(matches!(libvirt.ended(&life), ClaimChange::Remove { .. }));
 }

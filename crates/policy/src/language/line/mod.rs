@@ -49,7 +49,9 @@ use crate::origin::Origin;
 use crate::rule::{Rule, RuleDirection, Term, Verdict};
 
 /// What a name in a rule must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub(super) enum Kingdom {
     Profile,
     Group,

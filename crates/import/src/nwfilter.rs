@@ -1,1 +1,0 @@
-//! libvirt filters as profiles.
