@@ -393,6 +393,18 @@ impl HostState {
         known.map(bridge).collect()
     }
 
+    /// Everything that a source said of its VMs, by its id of them.
+    pub fn claims_of<'a>(
+        &'a self,
+        source: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a [Claim])> + 'a {
+        let claims = self
+            .claims
+            .iter()
+            .filter(move |(vm, _)| vm.source == source);
+        claims.map(|(vm, claimed)| (vm.id.as_str(), claimed.claims.as_slice()))
+    }
+
     /// Names of the ports that are claimed for a VM, by the source's id of it.
     pub fn ports_of(&self, source: &str, vm: &str) -> Vec<String> {
         let vm = Vm {

@@ -335,6 +335,32 @@ impl Call for SetDomainMetadata {
     }
 }
 
+/// Whether something that takes long is done to a domain (migrating, saving), during which libvirt
+/// holds back whoever wants to change it. On the target of a migration libvirt refuses to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsDomainBusy {
+    pub domain: DomainRef,
+}
+
+impl Call for IsDomainBusy {
+    type Reply = bool;
+    const PROCEDURE: u32 = number::DOMAIN_GET_JOB_INFO;
+
+    fn encode(&self, encoder: &mut Encoder) {
+        self.domain.encode(encoder);
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<bool, XdrError> {
+        // No job, one of known or of unknown length; all else is one that has ended.
+        let busy = matches!(decoder.signed()?, 1 | 2);
+        // Two times, and three numbers each for data, memory and files.
+        for _ in 0..11 {
+            decoder.hyper()?;
+        }
+        Ok(busy)
+    }
+}
+
 /// All networks, or those that are started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListNetworks {

@@ -10,7 +10,7 @@ use policy::claim::{Claim, ClaimChange};
 use policy::language::load;
 use tracing::{debug, error, info, warn};
 
-use crate::event::Event;
+use crate::event::{Event, Told};
 use crate::host::{DesireError, Desired};
 use crate::protocol::{Reply, Request};
 use crate::standing::{AgentStatus, Difference};
@@ -24,6 +24,8 @@ use super::{Agent, FIRST_PAUSE, LEARNED, LONGEST_PAUSE, Refused, moment_now, sec
 pub(super) struct Round {
     pub(super) documents: bool,
     pub(super) look: bool,
+    /// What ports have learned is to be told to those who carry it.
+    publish: bool,
     waiting: Vec<Waiting>,
     pub(super) stop: bool,
 }
@@ -81,10 +83,14 @@ impl<E: Enforcement> Agent<E> {
                 self.metrics.foreign_changes.inc();
                 round.look = true;
             }
+            Event::Libvirt(Told::Carrier(carrier)) => {
+                self.travel.carry_by(carrier);
+                round.publish = true;
+            }
             Event::Libvirt(told) => {
                 for change in self.systems.told(told) {
                     round.look = true;
-                    self.state.change(import::libvirt::SOURCE, change);
+                    self.change(import::libvirt::SOURCE, change);
                 }
             }
             Event::SourceState { name, problem } => match problem {
@@ -102,6 +108,20 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
+    /// Takes what a source says, and what came with it.
+    fn change(&mut self, source: &str, change: ClaimChange) -> Option<Vec<Claim>> {
+        self.travel.take(&change, self.standing.desired());
+        let gone = match &change {
+            ClaimChange::Remove { vm } => Some(vm.clone()),
+            _ => None,
+        };
+        let before = self.state.change(source, change);
+        if let (Some(vm), Some(claims)) = (gone, &before) {
+            self.travel.forget(&vm, claims);
+        }
+        before
+    }
+
     /// What became known of addresses: told, and brought into the next program.
     fn learned(&mut self, events: &[learning::Event], round: &mut Round) {
         tell_learned(events);
@@ -109,7 +129,15 @@ impl<E: Enforcement> Agent<E> {
         let refused = |event: &learning::Event| matches!(event, learning::Event::Refused { .. });
         if !events.iter().all(refused) {
             self.keep_learned();
+            round.publish = true;
         }
+    }
+
+    /// What ports have learned, for their sources to carry.
+    fn publish(&mut self) {
+        let vms = self.state.claims_of(import::libvirt::SOURCE);
+        let (program, learner) = (self.standing.desired(), self.learners.learner());
+        self.travel.publish(vms, program, learner);
     }
 
     fn keep_learned(&self) {
@@ -185,7 +213,7 @@ impl<E: Enforcement> Agent<E> {
                 _ => None,
             };
             debug!(source = word.source, ?vm, "speaks");
-            let before = self.state.change(&word.source, change);
+            let before = self.change(&word.source, change);
             word.vms.extend(vm.map(|vm| (vm, before)));
         }
         let said = about.into_iter().map(|vm| Said {
@@ -212,6 +240,9 @@ impl<E: Enforcement> Agent<E> {
             if self.take_back(&mut round.waiting) {
                 self.look();
             }
+        }
+        if round.publish || round.looks() {
+            self.publish();
         }
         for Waiting { answer, want } in round.waiting {
             let reply = self.reply(want);
@@ -298,6 +329,11 @@ impl<E: Enforcement> Agent<E> {
         let catalog = self.state.catalog();
         let mut events = self.learners.follow(catalog, &desired.program, now);
         let ports = desired.program.ports.keys();
+        // It is newer than what this host remembers of an earlier stay.
+        if let Some(arrived) = self.travel.arrivals(&desired.program) {
+            let learner = self.learners.learner_mut();
+            events.extend(learner.import(&arrived, now));
+        }
         let back: BTreeMap<String, PortSnapshot> = ports
             .filter_map(|name| self.remembered.remove_entry(name))
             .collect();
