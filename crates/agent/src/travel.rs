@@ -9,6 +9,9 @@ use learning::{Held, Learner, Moment, Origin, PortSnapshot, Snapshot};
 use policy::HostProgram;
 use policy::claim::{Claim, ClaimChange, LearnedAddress, LearnedOrigin};
 
+/// More ports than this are not waited for: a host has fewer.
+const MOST_ARRIVALS: usize = 16_384;
+
 /// A VM's learned addresses, for its source to carry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Luggage {
@@ -58,6 +61,33 @@ impl Travel {
                 carried.entry(claim.mac).or_insert_with(held);
             }
         }
+    }
+
+    /// Somebody brought what ports had learned: those that are enforced here, by their names here. The
+    /// others wait for their ports; gives back how many could be kept so.
+    ///
+    /// # Errors
+    /// How many wait already, where there is no room for more.
+    pub(crate) fn bring(
+        &mut self,
+        snapshot: &Snapshot,
+        program: &HostProgram,
+    ) -> Result<(Snapshot, usize), usize> {
+        let before = self.arrived.len();
+        let ports = snapshot.ports().values();
+        let of = |mac| program.ports.values().any(|port| port.mac == mac);
+        let (here, later): (Vec<&PortSnapshot>, Vec<_>) = ports.partition(|port| of(port.mac));
+        if before.saturating_add(later.len()) > MOST_ARRIVALS {
+            return Err(before);
+        }
+        for port in &later {
+            self.arrived.insert(port.mac, port.addresses.clone());
+        }
+        for port in here {
+            self.arrived.insert(port.mac, port.addresses.clone());
+        }
+        let here = self.arrivals(program).unwrap_or_default();
+        Ok((here, later.len()))
     }
 
     /// The VM is not here any more, or never came.

@@ -43,6 +43,10 @@ struct Waiting {
 }
 
 enum Want {
+    /// What ports have learned.
+    Export(String),
+    /// It is done, with these notes.
+    Done(Vec<String>),
     /// Word of a VM was taken.
     Ports(Box<Word>),
     Documents,
@@ -133,6 +137,51 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
+    /// What ports had learned elsewhere.
+    fn bring(&mut self, learned: &Snapshot, round: &mut Round) -> Result<Vec<String>, String> {
+        let brought = self.travel.bring(learned, self.standing.desired());
+        let (here, later) = brought.map_err(|waiting| {
+            format!("what {waiting} ports had learned waits for them already: no room for more")
+        })?;
+        let learner = self.learners.learner_mut();
+        let events = learner.import(&here, moment_now());
+        self.learned(&events, round);
+        Ok(match later {
+            0 => Vec::new(),
+            1 => vec!["1 port is not here yet; its addresses wait for it".to_owned()],
+            many => vec![format!(
+                "{many} ports are not here yet; their addresses wait for them"
+            )],
+        })
+    }
+
+    /// What a port of this name, or each port of a VM of this name, has learned.
+    fn export(&self, of: &str) -> Reply {
+        let ports = self.standing.desired().ports.values();
+        let meant: Vec<&str> = ports
+            .filter(|port| port.name == of || port.vm.as_deref() == Some(of))
+            .map(|port| port.name.as_str())
+            .collect();
+        if meant.is_empty() {
+            return Reply::Refused {
+                message: format!("no port and no VM that is enforced here is called {of}"),
+            };
+        }
+        let learner = self.learners.learner();
+        let learned = meant
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), learner.export_port(name)?)));
+        match serde_json::to_string_pretty(&Snapshot::of(learned.collect())) {
+            Ok(text) => Reply::Done {
+                output: format!("{text}\n"),
+                notes: Vec::new(),
+            },
+            Err(error) => Reply::Refused {
+                message: format!("what was learned cannot be written: {error}"),
+            },
+        }
+    }
+
     /// What ports have learned, for their sources to carry.
     fn publish(&mut self) {
         let vms = self.state.claims_of(import::libvirt::SOURCE);
@@ -164,6 +213,14 @@ impl<E: Enforcement> Agent<E> {
                 let _ = answer.send(Reply::done());
                 return;
             }
+            Request::Export { of } => Want::Export(of.clone()),
+            Request::Import { learned } => match self.bring(learned, round) {
+                Ok(notes) => Want::Done(notes),
+                Err(message) => {
+                    let _ = answer.send(Reply::Refused { message });
+                    return;
+                }
+            },
             Request::Hook { .. } | Request::Claim { .. } | Request::Unclaim { .. } => {
                 match self.word(&request) {
                     Ok(want) => {
@@ -457,6 +514,11 @@ impl<E: Enforcement> Agent<E> {
                     message: problem.clone(),
                 },
                 None => Reply::done(),
+            },
+            Want::Export(of) => self.export(&of),
+            Want::Done(notes) => Reply::Done {
+                output: String::new(),
+                notes,
             },
             Want::Status => Reply::Status(Box::new(self.status())),
             Want::Metrics => {

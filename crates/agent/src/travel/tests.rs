@@ -177,3 +177,28 @@ fn what_came_with_a_vm_is_not_written_back() {
     publish(&mut travel, &claim(false), &enforced, &learner);
     assert!(told.try_recv().is_ok());
 }
+
+#[test]
+fn what_somebody_brings_waits_for_ports_that_are_not_here() {
+    let port = |last| PortSnapshot {
+        mac: MacAddress([0x52, 0x54, 0, 0, 0, last]),
+        addresses: claim(true).learned.iter().map(held).collect(),
+    };
+    let ports = [("a".to_owned(), port(1)), ("b".to_owned(), port(2))];
+    let snapshot = Snapshot::of(ports.into());
+    let mut travel = Travel::default();
+    let enforced = program(&["here"]);
+    let (here, later) = travel.bring(&snapshot, &enforced).expect("room");
+    assert_eq!(here, Snapshot::of([("here".to_owned(), port(1))].into()));
+    assert_eq!(later, 1);
+    assert_eq!(travel.arrivals(&enforced), None);
+
+    let many = (0..MOST_ARRIVALS).map(|number| {
+        let [high, low] = u16::try_from(number).expect("small").to_be_bytes();
+        let mac = MacAddress([0x52, 0x54, 1, 0, high, low]);
+        let addresses = Vec::new();
+        (number.to_string(), PortSnapshot { mac, addresses })
+    });
+    let many = Snapshot::of(many.collect());
+    assert_eq!(travel.bring(&many, &enforced), Err(1));
+}
