@@ -49,6 +49,15 @@ struct Claimed {
     released: bool,
 }
 
+/// The VLAN that an interface is to be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedVlan {
+    pub port: String,
+    pub device: String,
+    pub ifindex: u32,
+    pub vlan: u16,
+}
+
 /// What to bring into the switch.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
@@ -356,6 +365,31 @@ impl HostState {
             claim
         });
         claims.collect()
+    }
+
+    /// The VLANs that interfaces are to be in, by the networks of their ports: only interfaces that a
+    /// claim is bound to, in bridges that filter VLANs. What people declared without a claim, uplinks
+    /// and everything that nobody claims is theirs to set. As of the last [`Self::desire`].
+    pub fn vlans(&self) -> Vec<WantedVlan> {
+        let catalog = self.catalog();
+        let wanted = catalog.ports.values().filter_map(|port| {
+            let device = port.device.as_ref()?;
+            let network = catalog.networks.get(&port.network)?;
+            let interface = self.observed.interfaces.get(device)?;
+            let bridge = self.observed.bridges.get(&network.bridge)?;
+            let hosts = catalog.hosts.values();
+            let uplink = hosts
+                .flat_map(|host| host.bridges.values())
+                .any(|bridge| bridge.uplinks.contains(device));
+            let here = interface.bridge == network.bridge && bridge.vlan_filtering && !uplink;
+            (here && self.bindings.is_bound(interface.ifindex)).then_some(WantedVlan {
+                port: port.name.clone(),
+                device: device.clone(),
+                ifindex: interface.ifindex,
+                vlan: network.vlan?,
+            })
+        });
+        wanted.collect()
     }
 
     /// Brings what ports have learned into the next program; says whether there will be another.

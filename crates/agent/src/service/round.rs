@@ -356,7 +356,13 @@ impl<E: Enforcement> Agent<E> {
             self.forget_said(&source, &vm);
         }
         self.metrics.looks.inc();
-        let desired = match self.desire() {
+        let mut desired = self.desire();
+        if desired.is_ok() && self.set_vlans() {
+            // Ports are admitted for the VLAN that they are in.
+            self.observe();
+            desired = self.desire();
+        }
+        let desired = match desired {
             Ok(desired) => desired,
             Err(error) => return self.failed(error.to_string()),
         };
@@ -377,6 +383,39 @@ impl<E: Enforcement> Agent<E> {
             }
             Err(error) => self.failed(error.to_string()),
         }
+    }
+
+    /// Puts claimed interfaces into the VLANs of their networks; says whether any was changed.
+    fn set_vlans(&self) -> bool {
+        let wanted = self.state.vlans();
+        if wanted.is_empty() {
+            return false;
+        }
+        let vlans = match inventory::vlans() {
+            Ok(vlans) => vlans,
+            Err(error) => {
+                error!("the VLANs of interfaces cannot be read: {error}");
+                return false;
+            }
+        };
+        let mut any = false;
+        for one in wanted {
+            let current = vlans.get(&one.ifindex);
+            let Some(change) = current.and_then(|current| current.change_to(one.vlan)) else {
+                continue;
+            };
+            let (port, device, vlan) = (&one.port, &one.device, one.vlan);
+            match inventory::set_vlan(one.ifindex, &change) {
+                Ok(()) => {
+                    let before = current.and_then(|current| current.pvid);
+                    info!(port, device, vlan, ?before, "is in another VLAN");
+                    any = true;
+                }
+                // Refused then, with the command that would do it.
+                Err(error) => warn!(port, device, vlan, "is not in its VLAN: {error}"),
+            }
+        }
+        any
     }
 
     /// What should be in force, with what its ports have learned.
