@@ -27,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::standing::Standing;
 use crate::store::Store;
 use crate::systems::Systems;
+use crate::travel::Travel;
 
 /// How many events are taken before anybody is answered: a flood delays, and does not starve.
 const AT_ONCE: usize = 4096;
@@ -138,6 +139,7 @@ pub struct Agent<E> {
     learners: Learners,
     /// What ports had learned before this process began, until each of them is here.
     remembered: BTreeMap<String, PortSnapshot>,
+    travel: Travel,
     standing: Standing,
     degraded: Vec<Degraded>,
     metrics: Metrics,
@@ -166,6 +168,7 @@ impl<E: Enforcement> Agent<E> {
             handle: handle.clone(),
             learners: Learners::new(),
             remembered: BTreeMap::new(),
+            travel: Travel::default(),
             settings,
             switch,
             read_documents,

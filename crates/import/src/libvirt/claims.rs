@@ -16,6 +16,7 @@ use policy::learn::{Learn, LearnMode};
 use policy::origin::Origin;
 
 use super::interface::{Plugged, Way};
+use super::learned;
 use super::names::{filter_profile, port_names};
 
 /// The name of this source in claims.
@@ -61,6 +62,7 @@ pub fn claims(domain: &Domain, networks: &Networks, moment: Moment) -> Vec<Claim
             notes: absent.clone(),
             ..Claim::default()
         };
+        learned::fill(&mut claim, domain, interface);
         if let Err(reason) = fill(&mut claim, domain, &selected, plugged, moment) {
             claim.refused = Some(reason);
         }
