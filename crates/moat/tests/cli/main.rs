@@ -9,3 +9,4 @@ mod host;
 mod keeping;
 mod resuming;
 mod tracing;
+mod vlans;
