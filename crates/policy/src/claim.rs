@@ -14,6 +14,7 @@ use frame::MacAddress;
 use ipnet::IpNet;
 
 use crate::document::{Document, Role};
+use crate::learn::Learn;
 use crate::rule::FieldValue;
 
 pub use settle::{Provenance, Settled, settle};
@@ -45,6 +46,8 @@ pub struct Claim {
     pub labels: BTreeMap<String, String>,
     pub variables: BTreeMap<String, Vec<FieldValue>>,
     pub role: Option<Role>,
+    /// Where its addresses may be learned, where the source says so.
+    pub learn: Option<Learn>,
     /// Profiles by where the source found them. [`ProfileSource`] orders them: the first that
     /// names any decides.
     pub profiles: BTreeMap<ProfileSource, Vec<String>>,

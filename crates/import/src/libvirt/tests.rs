@@ -566,6 +566,27 @@ fn filters_become_profiles_where_nothing_stronger_decides() {
 }
 
 #[test]
+fn a_filter_without_an_address_learns_it_as_libvirt_does() {
+    use policy::learn::LearnMode;
+    let learned = |parameters: &str| {
+        let filter = format!("<filterref filter='clean-traffic'>{parameters}</filterref>");
+        one("", &bridged(1, &filter), &[]).learn
+    };
+    let unset = learned("").unwrap_or_default();
+    assert_eq!(unset.mode, LearnMode::FirstPacket);
+    assert_eq!(unset.ipv6_limit, Some(0), "libvirt never learns IPv6");
+    let leased = "<parameter name='CTRL_IP_LEARNING' value='dhcp'/>\
+                  <parameter name='DHCPSERVER' value='10.0.0.1'/>";
+    let leased = learned(leased).unwrap_or_default();
+    assert_eq!(leased.mode, LearnMode::Dhcp);
+    assert_eq!(leased.servers.len(), 1);
+    assert_eq!(learned("<parameter name='IP' value='10.0.0.5'/>"), None);
+    assert_eq!(
+        learned("<parameter name='CTRL_IP_LEARNING' value='none'/>"),
+        None
+    );
+}
+
 fn what_a_port_had_learned_comes_with_the_domain() {
     let learned = |mac: &str| {
         format!(
