@@ -255,3 +255,60 @@ fn what_would_be_refused_is_known_before_the_interface_is_there() {
     assert_eq!(port, "b/0");
     assert!(reason.contains("connection-tracking"), "{reason}");
 }
+
+#[test]
+fn only_claimed_interfaces_on_bridges_that_filter_are_put_into_vlans() {
+    let text = "\
+kind: Profile
+name: plain
+stateful: off
+---
+kind: Network
+name: tenant
+bridge: br0
+vlan: 7
+profiles: [plain]
+---
+kind: Port
+name: by-hand
+device: vnet8
+mac: 52:54:00:00:00:08
+network: tenant
+---
+kind: Host
+name: hv-1
+bridges: {br0: {uplinks: [eth1]}}
+";
+    let mut host = HostState::new(None);
+    host.adopt(documents(text));
+    let mut observed = observed(&[("vnet7", 7), ("vnet8", 8), ("vnet9", 9), ("eth1", 10)]);
+    let existing = [7, 8, 9, 10].into();
+    let mut one = claim("a/0", "vnet7");
+    one.network = Some("tenant".to_owned());
+    let mut wire = claim("wire/0", "eth1");
+    wire.network = Some("tenant".to_owned());
+    wire.mac = [0x52, 0x54, 0, 0, 0, 9].into();
+    host.change("libvirt", said("a", &[one]));
+    host.change("libvirt", said("wire", &[wire]));
+
+    host.observe(observed.clone(), &existing);
+    assert!(indices(&mut host).is_empty());
+    assert_eq!(host.vlans(), [], "the bridge separates nothing");
+
+    let bridge = observed.bridges.get_mut("br0").expect("the bridge");
+    bridge.vlan_filtering = true;
+    host.observe(observed.clone(), &existing);
+    assert!(indices(&mut host).is_empty(), "it is not in its VLAN yet");
+    let wanted = WantedVlan {
+        port: "a/0".to_owned(),
+        device: "vnet7".to_owned(),
+        ifindex: 7,
+        vlan: 7,
+    };
+    assert_eq!(host.vlans(), [wanted]);
+
+    let interface = observed.interfaces.get_mut("vnet7").expect("it");
+    interface.pvid = Some(7);
+    host.observe(observed, &existing);
+    assert_eq!(indices(&mut host)["a/0"], 7);
+}

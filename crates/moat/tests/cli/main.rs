@@ -10,3 +10,4 @@ mod importing;
 mod keeping;
 mod resuming;
 mod tracing;
+mod vlans;
