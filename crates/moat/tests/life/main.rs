@@ -1,0 +1,6 @@
+//! The life of real guests on real hypervisors under `moat agent`: what they send before, while and after they run, and
+//! what of it anybody else gets to see.
+
+mod documents;
+mod host;
+mod start;
