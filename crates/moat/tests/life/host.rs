@@ -8,7 +8,7 @@ use serde_json::Value;
 use testbed::forged::Kind;
 use testbed::guest::GuestSpec;
 use testbed::libvirtd::{GuestImage, InsideProcess, Libvirtd, LibvirtdSpec};
-use testbed::{MarkerCounter, Namespace, SwitchPort, SwitchSpec};
+use testbed::{MarkerCounter, Namespace, RawPort, SwitchPort, SwitchSpec, marker_of};
 
 const MOAT: &str = env!("CARGO_BIN_EXE_moat");
 const LOG: &str = "/run/moat-agent.log";
@@ -138,7 +138,9 @@ impl Host {
         };
         let mut command = self.libvirt.command(MOAT);
         command.arg("agent").env("MOAT_LOG", "info");
-        command.stdout(Stdio::from(log())).stderr(Stdio::from(log()));
+        command
+            .stdout(Stdio::from(log()))
+            .stderr(Stdio::from(log()));
         self.agents.0.push(command.spawn().expect("the agent"));
         await_until("the agent's answer", || self.answered().is_some());
     }
@@ -149,6 +151,20 @@ impl Host {
             process.is("moat") && process.arguments.get(1).is_some_and(|word| word == "agent")
         };
         processes.into_iter().find(is_agent).expect("an agent")
+    }
+
+    /// Keeps the agent from doing anything, or no longer.
+    pub(crate) fn pause_agent(&self, paused: bool) {
+        let signal = if paused { "STOP" } else { "CONT" };
+        self.agent().signal(signal).expect("a signal");
+        // nsenter stops when what it started does, and goes on only when it is told.
+        if let (false, Some(parent)) = (paused, self.agents.0.last()) {
+            let parent = InsideProcess {
+                number: parent.id(),
+                arguments: Vec::new(),
+            };
+            parent.signal(signal).expect("a signal");
+        }
     }
 
     /// Ends the agent by a signal.
@@ -192,6 +208,22 @@ impl Host {
         self.libvirt.run("nft", &arguments).expect("a table")
     }
 
+    /// Counts commits of nf_tables, whoever made them.
+    pub(crate) fn generation(&self) -> u32 {
+        let asked = || {
+            nftables::Connection::open()
+                .expect("nf_tables")
+                .generation()
+        };
+        let namespace = self.libvirt.switch().namespace();
+        namespace.run(asked).expect("a generation")
+    }
+
+    /// The device of a guest's interface.
+    pub(crate) fn device(&self, guest: &str, mac: [u8; 6]) -> String {
+        self.libvirt.device_of(guest, mac).expect("a device")
+    }
+
     /// Counts what gets out of a bridge by the port outside.
     pub(crate) fn count_outside(&self, bridge: usize, forged: &[Kind]) -> Count {
         let port = &self.outside[bridge];
@@ -212,8 +244,56 @@ impl Host {
     }
 }
 
+/// The numbers of honest frames that arrive outside from one guest, each of which must come.
+pub(crate) struct Flood {
+    wire: RawPort,
+    mac: [u8; 6],
+    last: Option<u32>,
+}
+
+impl Flood {
+    pub(crate) fn of(port: &SwitchPort, mac: [u8; 6]) -> Self {
+        let wire = port.open().expect("a wire");
+        let last = None;
+        Self { wire, mac, last }
+    }
+
+    /// Reads what has come; says how many did, and how many are missing between the first and the last.
+    pub(crate) fn read(&mut self) -> (u32, u32) {
+        let (mut came, mut lost) = (0, 0);
+        for frame in self.wire.drain().expect("frames") {
+            let number = match marker_of(&frame).and_then(Kind::of_marker) {
+                Some((Kind::Honest, number)) if frame.get(6..12) == Some(&self.mac) => number,
+                _ => continue,
+            };
+            if let Some(last) = self.last {
+                lost += number.saturating_sub(last + 1);
+            }
+            came += 1;
+            self.last = Some(number);
+        }
+        (came, lost)
+    }
+
+    /// Waits for `more` frames; how many were lost since the last look.
+    pub(crate) fn lost_until(&mut self, more: u32) -> u32 {
+        let (mut came, mut lost) = self.read();
+        let wanted = came + more;
+        await_until("an honest flood", || {
+            let now = self.read();
+            (came, lost) = (came + now.0, lost + now.1);
+            came >= wanted
+        });
+        lost
+    }
+}
+
 impl Drop for Host {
     fn drop(&mut self) {
+        for parent in &mut self.agents.0 {
+            // One that is stopped would not bury its child, and the hypervisor's end waits for that.
+            let _ = parent.kill();
+        }
         if std::thread::panicking() {
             let log = fs::read_to_string(self.libvirt.path(LOG)).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();

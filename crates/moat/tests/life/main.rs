@@ -2,5 +2,7 @@
 //! what of it anybody else gets to see.
 
 mod documents;
+mod ending;
 mod host;
+mod running;
 mod start;

@@ -100,7 +100,7 @@ fn an_attacker_passes_nothing_from_its_first_instruction_wherever_its_profile_co
     let mut counts = [0, 1, 2].map(|bridge| host.count_outside(bridge, &kinds[bridge]));
     let mut hosts = ["br0", "br1", "br2"].map(|bridge| host.count_at(bridge));
     host.libvirt.boot("web-1").expect("a start");
-    let device = host.libvirt.device_of("web-1", mac(1)).expect("a device");
+    let device = host.device("web-1", mac(1));
     let mut sent = host.count_at(&device);
     for count in &mut counts {
         count.await_honest(200);
@@ -117,7 +117,10 @@ fn an_attacker_passes_nothing_from_its_first_instruction_wherever_its_profile_co
         let profile = profile.split('@').next().unwrap_or_default().to_owned();
         (
             profile,
-            port["profiles-from"].as_str().unwrap_or_default().to_owned(),
+            port["profiles-from"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
         )
     };
     let found: Vec<(String, String)> = (0..6).map(|n| from(&format!("web-1/{n}"))).collect();
