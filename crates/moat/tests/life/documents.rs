@@ -24,12 +24,21 @@ pub(crate) fn host(name: &str, bridges: usize, more: &str) -> String {
 
 /// A profile that holds a port to its own addresses and lets it say anything under them.
 pub(crate) fn guarded(name: &str, more: &str) -> String {
+    profile(name, "accept", more)
+}
+
+/// As [`guarded`], and nothing passes but what makes neighbours known to each other.
+pub(crate) fn closed() -> String {
+    profile("closed", "drop", "")
+}
+
+fn profile(name: &str, default: &str, more: &str) -> String {
     format!(
         "kind: Profile
 name: {name}
 stateful: off
 guards: [mac, ipv4, ipv6, arp, nd, no-dhcp-server, no-router-advertisement]
-default: {{in: accept, out: accept}}
+default: {{in: {default}, out: {default}}}
 {more}---
 "
     )

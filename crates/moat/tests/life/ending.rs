@@ -2,7 +2,7 @@
 
 use testbed::libvirtd::{Domain, Interface};
 
-use crate::documents::{guarded, host, mac, metadata};
+use crate::documents::{closed, guarded, host, mac, metadata};
 use crate::host::{Flood, Host, attacker, await_until, forged};
 
 /// A guest whose tap is called like every other's here.
@@ -16,9 +16,7 @@ fn guest(name: &str, number: u8, profile: &str) -> Domain {
 
 #[test]
 fn a_guest_that_ends_leaves_nothing_and_a_name_used_again_inherits_nothing() {
-    let documents = host("hv-1", 1, "")
-        + &guarded("guarded", "")
-        + "kind: Profile\nname: closed\nstateful: off\ndefault: {in: drop, out: drop}\n";
+    let documents = host("hv-1", 1, "") + &guarded("guarded", "") + &closed();
     let host = Host::with_moat("hv-1", 1, &documents);
     for domain in [guest("web-1", 1, "guarded"), guest("web-2", 2, "closed")] {
         host.libvirt.define(&domain).expect("a guest");

@@ -4,5 +4,6 @@
 mod documents;
 mod ending;
 mod host;
+mod migrating;
 mod running;
 mod start;

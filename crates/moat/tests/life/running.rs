@@ -3,13 +3,11 @@
 
 use testbed::libvirtd::{Domain, Interface};
 
-use crate::documents::{NAMESPACE, guarded, host, mac, metadata};
+use crate::documents::{NAMESPACE, closed, guarded, host, mac, metadata};
 use crate::host::{Count, Flood, Host, attacker, await_until, forged};
 
 fn documents() -> String {
-    host("hv-1", 2, "profiles: [guarded]\n")
-        + &guarded("guarded", "")
-        + "kind: Profile\nname: closed\nstateful: off\ndefault: {in: drop, out: drop}\n"
+    host("hv-1", 2, "profiles: [guarded]\n") + &guarded("guarded", "") + &closed()
 }
 
 /// A host with a guest that attacks from its interface in `br0`.
@@ -164,9 +162,6 @@ fn an_agent_or_libvirtd_that_dies_changes_nothing_and_finds_everything_again() {
     // Where the administrator wants it so, a guest starts without the agent, in quarantine.
     scene.host.setup(&["--absent", "pass"]);
     scene.host.end_agent("KILL");
-    let mut other = other;
-    other.metadata = metadata(&[(2, None)]);
-    scene.host.libvirt.define(&other).expect("a guest");
     scene.host.libvirt.boot("web-2").expect("a start");
     let device = scene.host.device("web-2", mac(2));
     let mut sent = scene.host.count_at(&device);
