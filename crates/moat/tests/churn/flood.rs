@@ -1,0 +1,1 @@
+//! A guest that invents addresses while others come and go.
