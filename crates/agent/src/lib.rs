@@ -14,7 +14,7 @@ mod store;
 mod systems;
 
 pub use event::{Event, Told};
-pub use host::{DesireError, Desired, HostState, RejectedDocuments};
+pub use host::{BoundPorts, DesireError, Desired, HostState, RejectedDocuments};
 pub use libvirt_source::follow_libvirt;
 pub use listener::{Access, listen};
 pub use service::{Agent, Handle, ReadDocuments, Refused, Settings, StartError};

@@ -374,11 +374,7 @@ impl Churn {
         for (number, machine, child) in going {
             self.prober.remove(machine.probe);
             self.unplug(machine.host, &machine.port);
-            let heard = child
-                .wait_with_output()
-                .expect("it ends")
-                .status
-                .success();
+            let heard = child.wait_with_output().expect("it ends").status.success();
             if !heard {
                 self.owed.insert((machine.host, machine.teller, number));
             }

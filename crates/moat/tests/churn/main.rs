@@ -77,7 +77,10 @@ fn ports_that_churn_leave_nothing_behind_and_are_never_open() {
     assert_eq!(counted.stray_arrived, 0, "{counted:?}");
     assert_eq!(counted.honest_arrived, counted.honest_sent, "{counted:?}");
     assert_eq!(counted.admitted_arrived, churn.admitted, "{counted:?}");
-    assert!(counted.forged_sent > 1000 && churn.admitted > 10, "{counted:?}");
+    assert!(
+        counted.forged_sent > 1000 && churn.admitted > 10,
+        "{counted:?}"
+    );
 }
 
 /// In KiB: an agent that forgets nothing that it heard grows by more.
