@@ -93,13 +93,17 @@ impl Churn {
             (7..10, true) => self.rename(number),
             (10..12, true) => self.reuse(number),
             (12..15, true) => self.migrate(number),
-            (15, _) => self.replace_profile(),
-            (16, _) => self.declare_wrongly(),
-            (17, true) => self.repeat(number),
+            (18, _) => self.replace_profile(),
+            (19, _) => self.declare_wrongly(),
             (20..22, _) => self.kill_and_restart(),
             (22..24, _) => self.outage(),
             (24.., false) => self.kill_while_told(number),
-            _ => self.burst(),
+            _ if self.random.once_in(5) => self.burst(),
+            (_, true) => self.repeat(number),
+            (_, false) => {
+                let host = self.random.below(self.hosts.len());
+                self.begin(number, host);
+            }
         }
     }
 
