@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::learners::Learners;
 
 use bindings::Bindings;
+pub use bindings::BoundPorts;
 
 /// Everything that was said, and the program that follows.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ pub struct HostState {
     declared: Catalog,
     claims: BTreeMap<Vm, Claimed>,
     bindings: Bindings,
-    /// VMs that were let go and have ended.
+    /// VMs that have no claims any more.
     ended: Vec<(String, String)>,
     observed: Observation,
     incremental: Incremental,
@@ -178,15 +179,20 @@ impl HostState {
     }
 
     fn insert(&mut self, vm: Vm, claims: Vec<Claim>) -> Option<Vec<Claim>> {
-        if let Some(before) = self.claims.get(&vm) {
-            for claim in &before.claims {
-                if !claims.iter().any(|it| it.port == claim.port) {
-                    self.bindings.forget(&claim.port);
-                }
+        let before = self.claims.get(&vm);
+        let before = before.map_or(&[] as &[Claim], |before| &before.claims);
+        for claim in before {
+            if !claims.iter().any(|it| it.port == claim.port) {
+                self.bindings.forget(&claim.port);
             }
         }
         for claim in &claims {
-            self.bindings.renew(&claim.port, claim.device.as_deref());
+            let known = before.iter().find(|it| it.port == claim.port);
+            // Another name than the source had for it before means another interface.
+            match known.is_some_and(|known| known.device != claim.device) {
+                true => self.bindings.forget(&claim.port),
+                false => self.bindings.renew(&claim.port, claim.device.as_deref()),
+            }
         }
         let claimed = Claimed {
             claims,
@@ -198,6 +204,7 @@ impl HostState {
 
     fn remove(&mut self, vm: &Vm) -> Option<Vec<Claim>> {
         let before = self.claims.remove(vm)?.claims;
+        self.ended.push((vm.source.clone(), vm.id.clone()));
         for claim in &before {
             self.bindings.forget(&claim.port);
         }
@@ -232,9 +239,31 @@ impl HostState {
         });
     }
 
-    /// VMs that were let go and have ended since the last call, by source and id.
+    /// VMs whose claims have ended since the last call, by source and id, however they ended.
     pub fn take_ended(&mut self) -> Vec<(String, String)> {
         std::mem::take(&mut self.ended)
+    }
+
+    /// Whether the source has let the VM go, by its id of it; `None`: nothing is claimed for it.
+    pub fn released(&self, source: &str, vm: &str) -> Option<bool> {
+        let vm = Vm {
+            source: source.to_owned(),
+            id: vm.to_owned(),
+        };
+        self.claims.get(&vm).map(|claimed| claimed.released)
+    }
+
+    /// Which interface each claimed port is, to be kept for [`Self::rebind`].
+    pub fn bound(&self) -> BoundPorts {
+        self.bindings.bound()
+    }
+
+    /// Takes up which interface each claimed port was, after the claims and before anything is
+    /// observed: names may mean others now.
+    pub fn rebind(&mut self, bound: BoundPorts) {
+        let claims = self.claims.values().flat_map(|it| &it.claims);
+        let claimed: BTreeSet<&str> = claims.map(|claim| claim.port.as_str()).collect();
+        self.bindings.restore(bound, |port| claimed.contains(port));
     }
 
     /// The program of everything that was said, fitted to the switch. Ports for which the switch

@@ -16,7 +16,7 @@ mod systems;
 mod travel;
 
 pub use event::{Event, Told};
-pub use host::{DesireError, Desired, HostState, RejectedDocuments, WantedVlan};
+pub use host::{BoundPorts, DesireError, Desired, HostState, RejectedDocuments, WantedVlan};
 pub use libvirt_source::follow_libvirt;
 pub use listener::{Access, listen};
 pub use service::{Agent, Handle, ReadDocuments, Refused, Settings, StartError};

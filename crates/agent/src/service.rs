@@ -15,13 +15,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use datapath::{Capabilities, DatapathError, Degraded, Enforcement};
 use learning::{Moment, PortSnapshot, Snapshot};
+use policy::claim::ClaimChange;
 use policy::language::{Source, load};
 use round::Round;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
 use crate::event::Event;
-use crate::host::HostState;
+use crate::host::{BoundPorts, HostState};
 use crate::learners::Learners;
 use crate::metrics::Metrics;
 use crate::standing::Standing;
@@ -140,6 +141,8 @@ pub struct Agent<E> {
     /// What ports had learned before this process began, until each of them is here.
     remembered: BTreeMap<String, PortSnapshot>,
     travel: Travel,
+    /// Which interfaces ports are, as it was kept last.
+    kept_bound: BoundPorts,
     standing: Standing,
     degraded: Vec<Degraded>,
     metrics: Metrics,
@@ -172,6 +175,7 @@ impl<E: Enforcement> Agent<E> {
             learners: Learners::new(),
             remembered: BTreeMap::new(),
             travel: Travel::default(),
+            kept_bound: BoundPorts::default(),
             settings,
             switch,
             read_documents,
@@ -233,11 +237,15 @@ impl<E: Enforcement> Agent<E> {
         for (path, error) in unreadable {
             error!(path = %path.display(), "not readable, so its ports are not claimed: {error}");
         }
+        let mut released = Vec::new();
         for one in said {
             match self.systems.interpret(&one.request) {
                 Ok(interpreted) => {
                     for change in interpreted.changes {
                         self.state.change(&interpreted.source, change);
+                    }
+                    if one.released {
+                        released.push((one.source, one.vm));
                     }
                 }
                 Err(error) => warn!(
@@ -245,6 +253,17 @@ impl<E: Enforcement> Agent<E> {
                     "what was said before is not understood: {error}"
                 ),
             }
+        }
+        match self.store.bound() {
+            Ok(bound) => {
+                self.state.rebind(bound.clone());
+                self.kept_bound = bound;
+            }
+            // By name then, as if each had just been said.
+            Err(error) => error!("which interfaces ports were cannot be read: {error}"),
+        }
+        for (source, vm) in released {
+            self.state.change(&source, ClaimChange::Release { vm });
         }
     }
 

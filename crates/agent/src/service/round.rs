@@ -263,6 +263,7 @@ impl<E: Enforcement> Agent<E> {
                 // What the word is about is remembered by that, and not by the VMs it touches.
                 ClaimChange::Replace { vm, .. } if !other => about.push(vm.clone()),
                 ClaimChange::Remove { vm } => self.forget_said(&word.source, vm),
+                ClaimChange::Release { vm } => self.release_said(&word.source, vm),
                 _ => {}
             }
             let vm = match &change {
@@ -277,6 +278,7 @@ impl<E: Enforcement> Agent<E> {
             source: word.source.clone(),
             vm,
             request: request.clone(),
+            released: false,
         });
         word.said = said.collect();
         Ok(Want::Ports(Box::new(word)))
@@ -285,6 +287,12 @@ impl<E: Enforcement> Agent<E> {
     fn forget_said(&self, source: &str, vm: &str) {
         if let Err(error) = self.store.forget_said(source, vm) {
             error!(source, vm, "cannot be forgotten: {error}");
+        }
+    }
+
+    fn release_said(&self, source: &str, vm: &str) {
+        if let Err(error) = self.store.release_said(source, vm) {
+            error!(source, vm, "would come back with a restart: {error}");
         }
     }
 
@@ -377,6 +385,7 @@ impl<E: Enforcement> Agent<E> {
             Err(error) => return self.failed(error.to_string()),
         };
         self.degraded = desired.degraded;
+        self.keep_bound();
         let difference = self.standing.desire(&desired.program);
         self.tell(&difference);
         match self.switch.enforce(desired.program) {
@@ -426,6 +435,18 @@ impl<E: Enforcement> Agent<E> {
             }
         }
         any
+    }
+
+    /// Before anything is admitted: a process that begins anew knows its interfaces by this alone.
+    fn keep_bound(&mut self) {
+        let bound = self.state.bound();
+        if bound == self.kept_bound {
+            return;
+        }
+        match self.store.keep_bound(&bound) {
+            Ok(()) => self.kept_bound = bound,
+            Err(error) => error!("which interfaces ports are cannot be kept: {error}"),
+        }
     }
 
     /// What should be in force, with what its ports have learned.
@@ -541,8 +562,15 @@ impl<E: Enforcement> Agent<E> {
                         message: format!("its ports cannot be enforced: {problem}"),
                     };
                 }
-                for said in &word.said {
-                    if let Err(error) = self.store.keep_said(said) {
+                for mut said in word.said {
+                    if word.vms.iter().any(|(vm, _)| *vm == said.vm) {
+                        // Another word of the same round may have ended it.
+                        match self.state.released(&said.source, &said.vm) {
+                            Some(released) => said.released = released,
+                            None => continue,
+                        }
+                    }
+                    if let Err(error) = self.store.keep_said(&said) {
                         // Only a restart would have to hear it again.
                         error!(said.source, said.vm, "cannot be remembered: {error}");
                     }
