@@ -143,6 +143,9 @@ pub struct Agent<E> {
     standing: Standing,
     degraded: Vec<Degraded>,
     metrics: Metrics,
+    /// Documents took effect, now or before this process began. Until then the switch is left as it
+    /// is: whoever protects it now knows better than nobody.
+    ready: bool,
     documents_problem: Option<String>,
     switch_problem: Option<String>,
     deaf: BTreeMap<String, String>,
@@ -178,6 +181,7 @@ impl<E: Enforcement> Agent<E> {
             standing: Standing::default(),
             degraded: Vec::new(),
             metrics: Metrics::default(),
+            ready: false,
             documents_problem: None,
             switch_problem: None,
             deaf: BTreeMap::new(),
@@ -186,6 +190,7 @@ impl<E: Enforcement> Agent<E> {
         let known = agent.restore();
         agent.remember_claims();
         agent.remember_addresses();
+        agent.ready = known;
         if known {
             agent.look();
         }

@@ -329,6 +329,7 @@ impl<E: Enforcement> Agent<E> {
         match taken {
             Ok(sources) => {
                 info!(files = sources.len(), "documents are in force");
+                self.ready = true;
                 self.documents_problem = None;
                 if let Err(error) = self.store.keep_documents(&sources) {
                     error!("the documents cannot be kept for the next start: {error}");
@@ -351,6 +352,15 @@ impl<E: Enforcement> Agent<E> {
 
     /// Brings the switch to what should be in force now.
     pub(super) fn look(&mut self) {
+        if !self.ready {
+            let problem = self
+                .documents_problem
+                .as_deref()
+                .unwrap_or("there are none");
+            return self.failed(format!(
+                "no documents have taken effect yet, so the switch is left as it is: {problem}"
+            ));
+        }
         self.observe();
         for (source, vm) in self.state.take_ended() {
             self.forget_said(&source, &vm);

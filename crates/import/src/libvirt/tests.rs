@@ -587,6 +587,7 @@ fn a_filter_without_an_address_learns_it_as_libvirt_does() {
     );
 }
 
+#[test]
 fn what_a_port_had_learned_comes_with_the_domain() {
     let learned = |mac: &str| {
         format!(

@@ -1,0 +1,10 @@
+//! The life of real guests on real hypervisors under `moat agent`: what they send before, while and after they run, and
+//! what of it anybody else gets to see.
+
+mod cost;
+mod documents;
+mod ending;
+mod host;
+mod migrating;
+mod running;
+mod start;
