@@ -9,6 +9,7 @@ mod generate;
 mod guest;
 mod interpreted;
 mod known;
+mod picked_up;
 mod stateful;
 
 use std::collections::BTreeSet;

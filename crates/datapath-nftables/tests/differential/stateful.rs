@@ -49,7 +49,7 @@ const PORTS: [(usize, &str, &str, u8); 4] = [
 ];
 
 /// The bench with the policy in force; `None` where the kernel does not track and the plan is refused.
-fn start(rules: &[&str]) -> Option<Bench> {
+pub(super) fn start(rules: &[&str]) -> Option<Bench> {
     let mut bench = Bench::new(false);
     let catalog = draft(rules)
         .catalog()
@@ -70,10 +70,10 @@ fn start(rules: &[&str]) -> Option<Bench> {
 }
 
 /// A packet between two of the ports, with a number that makes it different from all others.
-struct Packet {
-    from: usize,
-    to: usize,
-    ports: (u16, u16),
+pub(super) struct Packet {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) ports: (u16, u16),
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(1);
@@ -85,11 +85,11 @@ impl Packet {
         FrameBuilder::new(mac(self.from), mac(self.to)).ipv4(address(self.from), address(self.to))
     }
 
-    fn tcp(&self, flags: TcpFlags) -> Vec<u8> {
+    pub(super) fn tcp(&self, flags: TcpFlags) -> Vec<u8> {
         self.ip().tcp(self.ports.0, self.ports.1, flags).build()
     }
 
-    fn udp(&self) -> Vec<u8> {
+    pub(super) fn udp(&self) -> Vec<u8> {
         let number = NUMBER
             .fetch_add(1, Ordering::Relaxed)
             .to_be_bytes()
@@ -100,7 +100,7 @@ impl Packet {
             .build()
     }
 
-    fn back(&self) -> Self {
+    pub(super) fn back(&self) -> Self {
         Self {
             from: self.to,
             to: self.from,
@@ -109,7 +109,7 @@ impl Packet {
     }
 }
 
-fn expect(bench: &mut Bench, packet: &Packet, bytes: &[u8], arrives: bool, what: &str) {
+pub(super) fn expect(bench: &mut Bench, packet: &Packet, bytes: &[u8], arrives: bool, what: &str) {
     let heard = bench.heard(packet.from, bytes);
     let listing = |bench: &Bench| {
         if arrives == heard[packet.to].is_empty() {
@@ -134,7 +134,7 @@ fn expect(bench: &mut Bench, packet: &Packet, bytes: &[u8], arrives: bool, what:
     }
 }
 
-const SERVER: &[&str] = &["accept in tcp 80, udp 53"];
+pub(super) const SERVER: &[&str] = &["accept in tcp 80, udp 53"];
 
 #[test]
 fn replies_need_no_rule_and_strangers_are_invalid() {
