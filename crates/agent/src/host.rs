@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::learners::Learners;
 
 use bindings::Bindings;
+pub use bindings::BoundPorts;
 
 /// Everything that was said, and the program that follows.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ pub struct HostState {
     declared: Catalog,
     claims: BTreeMap<Vm, Claimed>,
     bindings: Bindings,
-    /// VMs that were let go and have ended.
+    /// VMs that have no claims any more.
     ended: Vec<(String, String)>,
     observed: Observation,
     incremental: Incremental,
@@ -47,6 +48,15 @@ struct Claimed {
     claims: Vec<Claim>,
     /// The source let the VM go: each claim ends with its interface.
     released: bool,
+}
+
+/// The VLAN that an interface is to be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedVlan {
+    pub port: String,
+    pub device: String,
+    pub ifindex: u32,
+    pub vlan: u16,
 }
 
 /// What to bring into the switch.
@@ -169,15 +179,20 @@ impl HostState {
     }
 
     fn insert(&mut self, vm: Vm, claims: Vec<Claim>) -> Option<Vec<Claim>> {
-        if let Some(before) = self.claims.get(&vm) {
-            for claim in &before.claims {
-                if !claims.iter().any(|it| it.port == claim.port) {
-                    self.bindings.forget(&claim.port);
-                }
+        let before = self.claims.get(&vm);
+        let before = before.map_or(&[] as &[Claim], |before| &before.claims);
+        for claim in before {
+            if !claims.iter().any(|it| it.port == claim.port) {
+                self.bindings.forget(&claim.port);
             }
         }
         for claim in &claims {
-            self.bindings.renew(&claim.port, claim.device.as_deref());
+            let known = before.iter().find(|it| it.port == claim.port);
+            // Another name than the source had for it before means another interface.
+            match known.is_some_and(|known| known.device != claim.device) {
+                true => self.bindings.forget(&claim.port),
+                false => self.bindings.renew(&claim.port, claim.device.as_deref()),
+            }
         }
         let claimed = Claimed {
             claims,
@@ -189,6 +204,7 @@ impl HostState {
 
     fn remove(&mut self, vm: &Vm) -> Option<Vec<Claim>> {
         let before = self.claims.remove(vm)?.claims;
+        self.ended.push((vm.source.clone(), vm.id.clone()));
         for claim in &before {
             self.bindings.forget(&claim.port);
         }
@@ -223,9 +239,31 @@ impl HostState {
         });
     }
 
-    /// VMs that were let go and have ended since the last call, by source and id.
+    /// VMs whose claims have ended since the last call, by source and id, however they ended.
     pub fn take_ended(&mut self) -> Vec<(String, String)> {
         std::mem::take(&mut self.ended)
+    }
+
+    /// Whether the source has let the VM go, by its id of it; `None`: nothing is claimed for it.
+    pub fn released(&self, source: &str, vm: &str) -> Option<bool> {
+        let vm = Vm {
+            source: source.to_owned(),
+            id: vm.to_owned(),
+        };
+        self.claims.get(&vm).map(|claimed| claimed.released)
+    }
+
+    /// Which interface each claimed port is, to be kept for [`Self::rebind`].
+    pub fn bound(&self) -> BoundPorts {
+        self.bindings.bound()
+    }
+
+    /// Takes up which interface each claimed port was, after the claims and before anything is
+    /// observed: names may mean others now.
+    pub fn rebind(&mut self, bound: BoundPorts) {
+        let claims = self.claims.values().flat_map(|it| &it.claims);
+        let claimed: BTreeSet<&str> = claims.map(|claim| claim.port.as_str()).collect();
+        self.bindings.restore(bound, |port| claimed.contains(port));
     }
 
     /// The program of everything that was said, fitted to the switch. Ports for which the switch
@@ -358,6 +396,31 @@ impl HostState {
         claims.collect()
     }
 
+    /// The VLANs that interfaces are to be in, by the networks of their ports: only interfaces that a
+    /// claim is bound to, in bridges that filter VLANs. What people declared without a claim, uplinks
+    /// and everything that nobody claims is theirs to set. As of the last [`Self::desire`].
+    pub fn vlans(&self) -> Vec<WantedVlan> {
+        let catalog = self.catalog();
+        let wanted = catalog.ports.values().filter_map(|port| {
+            let device = port.device.as_ref()?;
+            let network = catalog.networks.get(&port.network)?;
+            let interface = self.observed.interfaces.get(device)?;
+            let bridge = self.observed.bridges.get(&network.bridge)?;
+            let hosts = catalog.hosts.values();
+            let uplink = hosts
+                .flat_map(|host| host.bridges.values())
+                .any(|bridge| bridge.uplinks.contains(device));
+            let here = interface.bridge == network.bridge && bridge.vlan_filtering && !uplink;
+            (here && self.bindings.is_bound(interface.ifindex)).then_some(WantedVlan {
+                port: port.name.clone(),
+                device: device.clone(),
+                ifindex: interface.ifindex,
+                vlan: network.vlan?,
+            })
+        });
+        wanted.collect()
+    }
+
     /// Brings what ports have learned into the next program; says whether there will be another.
     pub fn settle(&mut self, learners: &Learners, events: &[learning::Event]) -> bool {
         learners.settle(events, &mut self.incremental)
@@ -391,6 +454,18 @@ impl HostState {
             of_network.or_else(|| claim.bridge.clone())
         };
         known.map(bridge).collect()
+    }
+
+    /// Everything that a source said of its VMs, by its id of them.
+    pub fn claims_of<'a>(
+        &'a self,
+        source: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a [Claim])> + 'a {
+        let claims = self
+            .claims
+            .iter()
+            .filter(move |(vm, _)| vm.source == source);
+        claims.map(|(vm, claimed)| (vm.id.as_str(), claimed.claims.as_slice()))
     }
 
     /// Names of the ports that are claimed for a VM, by the source's id of it.

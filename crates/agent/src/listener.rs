@@ -33,12 +33,16 @@ pub struct Access {
 }
 
 impl Access {
-    /// Root and the agent's own user may everything, hooks' users what hooks need.
+    /// Root and the agent's own user may everything, hooks' users call hooks and look.
     fn allows(&self, user: u32, request: &Request) -> bool {
         let own = rustix::process::geteuid().as_raw();
         user == 0
             || user == own
-            || (self.users.contains(&user) && !matches!(request, Request::Stop))
+            || (self.users.contains(&user)
+                && matches!(
+                    request,
+                    Request::Hook { .. } | Request::Status | Request::Metrics
+                ))
     }
 }
 

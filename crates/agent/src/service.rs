@@ -15,18 +15,20 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use datapath::{Capabilities, DatapathError, Degraded, Enforcement};
 use learning::{Moment, PortSnapshot, Snapshot};
+use policy::claim::ClaimChange;
 use policy::language::{Source, load};
 use round::Round;
 use thiserror::Error;
 use tracing::{error, info, warn};
 
 use crate::event::Event;
-use crate::host::HostState;
+use crate::host::{BoundPorts, HostState};
 use crate::learners::Learners;
 use crate::metrics::Metrics;
 use crate::standing::Standing;
 use crate::store::Store;
 use crate::systems::Systems;
+use crate::travel::Travel;
 
 /// How many events are taken before anybody is answered: a flood delays, and does not starve.
 const AT_ONCE: usize = 4096;
@@ -138,9 +140,15 @@ pub struct Agent<E> {
     learners: Learners,
     /// What ports had learned before this process began, until each of them is here.
     remembered: BTreeMap<String, PortSnapshot>,
+    travel: Travel,
+    /// Which interfaces ports are, as it was kept last.
+    kept_bound: BoundPorts,
     standing: Standing,
     degraded: Vec<Degraded>,
     metrics: Metrics,
+    /// Documents took effect, now or before this process began. Until then the switch is left as it
+    /// is: whoever protects it now knows better than nobody.
+    ready: bool,
     documents_problem: Option<String>,
     switch_problem: Option<String>,
     deaf: BTreeMap<String, String>,
@@ -166,6 +174,8 @@ impl<E: Enforcement> Agent<E> {
             handle: handle.clone(),
             learners: Learners::new(),
             remembered: BTreeMap::new(),
+            travel: Travel::default(),
+            kept_bound: BoundPorts::default(),
             settings,
             switch,
             read_documents,
@@ -175,6 +185,7 @@ impl<E: Enforcement> Agent<E> {
             standing: Standing::default(),
             degraded: Vec::new(),
             metrics: Metrics::default(),
+            ready: false,
             documents_problem: None,
             switch_problem: None,
             deaf: BTreeMap::new(),
@@ -183,6 +194,7 @@ impl<E: Enforcement> Agent<E> {
         let known = agent.restore();
         agent.remember_claims();
         agent.remember_addresses();
+        agent.ready = known;
         if known {
             agent.look();
         }
@@ -225,11 +237,15 @@ impl<E: Enforcement> Agent<E> {
         for (path, error) in unreadable {
             error!(path = %path.display(), "not readable, so its ports are not claimed: {error}");
         }
+        let mut released = Vec::new();
         for one in said {
             match self.systems.interpret(&one.request) {
                 Ok(interpreted) => {
                     for change in interpreted.changes {
                         self.state.change(&interpreted.source, change);
+                    }
+                    if one.released {
+                        released.push((one.source, one.vm));
                     }
                 }
                 Err(error) => warn!(
@@ -237,6 +253,17 @@ impl<E: Enforcement> Agent<E> {
                     "what was said before is not understood: {error}"
                 ),
             }
+        }
+        match self.store.bound() {
+            Ok(bound) => {
+                self.state.rebind(bound.clone());
+                self.kept_bound = bound;
+            }
+            // By name then, as if each had just been said.
+            Err(error) => error!("which interfaces ports were cannot be read: {error}"),
+        }
+        for (source, vm) in released {
+            self.state.change(&source, ClaimChange::Release { vm });
         }
     }
 

@@ -11,15 +11,18 @@ use policy::language::Source;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::host::BoundPorts;
 use crate::protocol::Request;
 
 const DOCUMENTS: &str = "documents.json";
+const BOUND: &str = "bound.json";
 
 /// The folders of one agent.
 #[derive(Clone, Debug)]
 pub struct Store {
     /// Survives reboots.
     lasting: PathBuf,
+    volatile: PathBuf,
     /// Interfaces do not survive a reboot, so neither does what was said of them.
     claims: PathBuf,
 }
@@ -30,6 +33,9 @@ pub struct Said {
     pub source: String,
     pub vm: String,
     pub request: Request,
+    /// It was said since that the VM leaves: its claims end with their interfaces.
+    #[serde(default)]
+    pub released: bool,
 }
 
 impl Store {
@@ -44,9 +50,17 @@ impl Store {
                 .recursive(true)
                 .mode(0o700)
                 .create(folder)?;
+            // Of a process that was killed while it wrote.
+            for entry in fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|ending| ending == UNFINISHED) {
+                    fs::remove_file(path)?;
+                }
+            }
         }
         Ok(Self {
             lasting: lasting.to_owned(),
+            volatile: volatile.to_owned(),
             claims,
         })
     }
@@ -60,7 +74,8 @@ impl Store {
             .iter()
             .map(|source| (source.name.as_str(), source.text.as_str()))
             .collect();
-        write(&self.lasting.join(DOCUMENTS), &serde_json::to_vec(&texts)?)
+        let bytes = serde_json::to_vec(&texts)?;
+        write(&self.lasting.join(DOCUMENTS), &bytes, Until::Ever)
     }
 
     /// The documents that took effect last; `None`: none ever did.
@@ -86,7 +101,43 @@ impl Store {
         write(
             &self.said_file(&said.source, &said.vm),
             &serde_json::to_vec(said)?,
+            Until::Boot,
         )
+    }
+
+    /// Remembers that a source has let a VM go, if it is known.
+    ///
+    /// # Errors
+    /// As reading and writing a file.
+    pub fn release_said(&self, source: &str, vm: &str) -> io::Result<()> {
+        let Some(bytes) = read(&self.said_file(source, vm))? else {
+            return Ok(());
+        };
+        let said: Said = serde_json::from_slice(&bytes)?;
+        self.keep_said(&Said {
+            released: true,
+            ..said
+        })
+    }
+
+    /// Keeps which interface each port is.
+    ///
+    /// # Errors
+    /// As writing a file: those before are kept then.
+    pub fn keep_bound(&self, bound: &BoundPorts) -> io::Result<()> {
+        let bytes = serde_json::to_vec(bound)?;
+        write(&self.volatile.join(BOUND), &bytes, Until::Boot)
+    }
+
+    /// Which interface each port was since the last boot.
+    ///
+    /// # Errors
+    /// As reading a file, and where it is not one of ours.
+    pub fn bound(&self) -> io::Result<BoundPorts> {
+        match read(&self.volatile.join(BOUND))? {
+            Some(bytes) => Ok(serde_json::from_slice(&bytes)?),
+            None => Ok(BoundPorts::default()),
+        }
     }
 
     /// Forgets a VM.
@@ -134,6 +185,7 @@ impl Store {
         write(
             &self.lasting.join(format!("{name}.json")),
             &serde_json::to_vec(value)?,
+            Until::Ever,
         )
     }
 
@@ -178,9 +230,21 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
-/// The file holds the old bytes or the new ones, whenever the machine stops.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let temporary = path.with_extension("new");
+/// Until when a file has to last.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// The machine may stop at any moment.
+    Ever,
+    /// The process may; what it wrote stays.
+    Boot,
+}
+
+/// How the name of a file ends that is not whole yet.
+const UNFINISHED: &str = "new";
+
+/// The file holds the old bytes or the new ones, whenever the process or the machine stops.
+fn write(path: &Path, bytes: &[u8], until: Until) -> io::Result<()> {
+    let temporary = path.with_extension(UNFINISHED);
     let mut file: File = OpenOptions::new()
         .write(true)
         .create(true)
@@ -188,6 +252,11 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .mode(0o600)
         .open(&temporary)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
+    if until == Until::Ever {
+        file.sync_all()?;
+    }
     fs::rename(&temporary, path)
 }
+
+#[cfg(test)]
+mod tests;

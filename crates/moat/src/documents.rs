@@ -77,22 +77,6 @@ pub(crate) fn declare<'a>(
     })
 }
 
-/// As [`sources`], of folders that may still be empty.
-///
-/// # Errors
-/// Files that cannot be read.
-pub(crate) fn sources_if_any(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
-    let mut files = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            folder(path, &mut files)?;
-        } else {
-            files.push(path.clone());
-        }
-    }
-    files.iter().map(|file| source(file)).collect()
-}
-
 /// Reads the texts of all documents, each file once, in the order of their names.
 ///
 /// # Errors

@@ -178,7 +178,7 @@ fn ask(arguments: &AgentArguments, request: &Request) -> Result<String, Failure>
 }
 
 fn read(paths: &[PathBuf]) -> Result<Vec<Source>, String> {
-    documents::sources_if_any(paths).map_err(|failure| failure.message)
+    documents::sources(paths).map_err(|failure| failure.message)
 }
 
 /// The service manager is told where there is one; nothing depends on it.
@@ -203,10 +203,11 @@ fn listen_to_kernel(handle: &Handle) -> Result<(), Failure> {
                 },
                 Hint::Lost => Event::Links,
                 Hint::Interface { .. } => Event::Links,
-                Hint::Deaf(problem) => Event::SourceState {
-                    name: "kernel",
-                    problem: Some(problem),
-                },
+                // The service manager starts it again, with ears.
+                Hint::Deaf(problem) => {
+                    error!("the kernel cannot be heard any more: {problem}");
+                    Event::Stop
+                }
             };
             if !handle.send(event) {
                 return;
@@ -230,12 +231,13 @@ fn listen_to_learning(handle: &Handle) -> Result<(), Failure> {
                     frame: frame.bytes,
                 },
                 Ok(Some(Report::Lost) | None) => continue,
-                Err(error) => Event::SourceState {
-                    name: "learning",
-                    problem: Some(format!("addresses are not learned any more: {error}")),
-                },
+                // The service manager starts it again, with ears.
+                Err(error) => {
+                    error!("what ports show cannot be heard any more: {error}");
+                    Event::Stop
+                }
             };
-            let ends = matches!(event, Event::SourceState { .. });
+            let ends = matches!(event, Event::Stop);
             if !handle.send(event) || ends {
                 return;
             }
@@ -281,11 +283,14 @@ fn watch_documents(paths: &[PathBuf], handle: &Handle) -> Option<notify::Recomme
     };
     for path in paths {
         // A file is often replaced by another of its name, which only its folder sees.
-        let folder = match path.is_dir() {
-            true => path.as_path(),
-            false => path.parent().unwrap_or(Path::new("/")),
+        let (folder, mode) = match path.is_dir() {
+            true => (path.as_path(), RecursiveMode::Recursive),
+            false => (
+                path.parent().unwrap_or(Path::new("/")),
+                RecursiveMode::NonRecursive,
+            ),
         };
-        if let Err(error) = watcher.watch(folder, RecursiveMode::Recursive) {
+        if let Err(error) = watcher.watch(folder, mode) {
             error!(
                 "changes in {} are not noticed at once: {error}",
                 folder.display()

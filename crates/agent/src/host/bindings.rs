@@ -5,6 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use policy::claim::Claim;
 use policy::observation::Observation;
+use serde::{Deserialize, Serialize};
+
+/// Which interface each port is, as it outlives the agent's process: an interface that was renamed
+/// since is found again, and another one that has its old name is not taken for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundPorts(BTreeMap<String, Binding>);
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bindings {
@@ -14,7 +20,8 @@ pub(super) struct Bindings {
     interfaces: BTreeMap<u32, String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 enum Binding {
     To(u32),
     /// Its interface is gone: the source has to speak again.
@@ -22,6 +29,21 @@ enum Binding {
 }
 
 impl Bindings {
+    /// All of them, to be kept.
+    pub(super) fn bound(&self) -> BoundPorts {
+        BoundPorts(self.ports.clone())
+    }
+
+    /// What was kept, of ports that are still claimed.
+    pub(super) fn restore(&mut self, bound: BoundPorts, claimed: impl Fn(&str) -> bool) {
+        for (port, binding) in bound.0.into_iter().filter(|(port, _)| claimed(port)) {
+            if let Binding::To(ifindex) = binding {
+                self.interfaces.insert(ifindex, port.clone());
+            }
+            self.ports.insert(port, binding);
+        }
+    }
+
     /// The source has spoken again of the port: a gone interface may be followed by another one.
     pub(super) fn renew(&mut self, port: &str, device: Option<&str>) {
         if device.is_none() || self.ports.get(port) == Some(&Binding::Gone) {
@@ -50,6 +72,11 @@ impl Bindings {
         if let Some(port) = self.interfaces.remove(&ifindex) {
             self.ports.insert(port, Binding::Gone);
         }
+    }
+
+    /// Whether a claim is bound to the interface.
+    pub(super) fn is_bound(&self, ifindex: u32) -> bool {
+        self.interfaces.contains_key(&ifindex)
     }
 
     /// Whether the claim has an interface, or would have one the next time somebody looks.

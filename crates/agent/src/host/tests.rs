@@ -255,3 +255,128 @@ fn what_would_be_refused_is_known_before_the_interface_is_there() {
     assert_eq!(port, "b/0");
     assert!(reason.contains("connection-tracking"), "{reason}");
 }
+
+#[test]
+fn only_claimed_interfaces_on_bridges_that_filter_are_put_into_vlans() {
+    let text = "\
+kind: Profile
+name: plain
+stateful: off
+---
+kind: Network
+name: tenant
+bridge: br0
+vlan: 7
+profiles: [plain]
+---
+kind: Port
+name: by-hand
+device: vnet8
+mac: 52:54:00:00:00:08
+network: tenant
+---
+kind: Host
+name: hv-1
+bridges: {br0: {uplinks: [eth1]}}
+";
+    let mut host = HostState::new(None);
+    host.adopt(documents(text));
+    let mut observed = observed(&[("vnet7", 7), ("vnet8", 8), ("vnet9", 9), ("eth1", 10)]);
+    let existing = [7, 8, 9, 10].into();
+    let mut one = claim("a/0", "vnet7");
+    one.network = Some("tenant".to_owned());
+    let mut wire = claim("wire/0", "eth1");
+    wire.network = Some("tenant".to_owned());
+    wire.mac = [0x52, 0x54, 0, 0, 0, 9].into();
+    host.change("libvirt", said("a", &[one]));
+    host.change("libvirt", said("wire", &[wire]));
+
+    host.observe(observed.clone(), &existing);
+    assert!(indices(&mut host).is_empty());
+    assert_eq!(host.vlans(), [], "the bridge separates nothing");
+
+    let bridge = observed.bridges.get_mut("br0").expect("the bridge");
+    bridge.vlan_filtering = true;
+    host.observe(observed.clone(), &existing);
+    assert!(indices(&mut host).is_empty(), "it is not in its VLAN yet");
+    let wanted = WantedVlan {
+        port: "a/0".to_owned(),
+        device: "vnet7".to_owned(),
+        ifindex: 7,
+        vlan: 7,
+    };
+    assert_eq!(host.vlans(), [wanted]);
+
+    let interface = observed.interfaces.get_mut("vnet7").expect("it");
+    interface.pvid = Some(7);
+    host.observe(observed, &existing);
+    assert_eq!(indices(&mut host)["a/0"], 7);
+}
+
+/// What follows from a claim and what was kept of its interface, when a process begins anew.
+fn begun_anew(before: &HostState, interfaces: &[(&str, u32)]) -> Vec<(String, u32)> {
+    let mut host = HostState::new(None);
+    host.adopt(documents(DOCUMENTS));
+    let claims = vec![claim("web-1/0", "vnet0")];
+    let vm = "web-1".to_owned();
+    host.change("libvirt", ClaimChange::Replace { vm, claims });
+    host.rebind(before.bound());
+    see(&mut host, interfaces);
+    let desired = host.desire(&capabilities()).expect("a program");
+    let ports = desired.program.ports.values();
+    ports
+        .map(|port| (port.device.clone(), port.ifindex))
+        .collect()
+}
+
+#[test]
+fn a_process_that_begins_anew_knows_interfaces_by_more_than_their_names() {
+    let mut host = HostState::new(None);
+    host.adopt(documents(DOCUMENTS));
+    let claims = vec![claim("web-1/0", "vnet0")];
+    let vm = "web-1".to_owned();
+    host.change("libvirt", ClaimChange::Replace { vm, claims });
+    see(&mut host, &[("vnet0", 7)]);
+    host.desire(&capabilities()).expect("a program");
+
+    let renamed = begun_anew(&host, &[("blue0", 7), ("vnet0", 9)]);
+    assert_eq!(renamed, [("blue0".to_owned(), 7)]);
+    let stranger = begun_anew(&host, &[("vnet0", 9)]);
+    assert_eq!(stranger, []);
+    // Also where it had gone before the process ended.
+    see(&mut host, &[]);
+    assert_eq!(begun_anew(&host, &[("vnet0", 9)]), []);
+}
+
+#[test]
+fn a_source_that_names_another_interface_means_it() {
+    let mut host = HostState::new(None);
+    host.adopt(documents(DOCUMENTS));
+    see(&mut host, &[("vnet0", 7), ("vnet1", 8)]);
+    for (device, ifindex) in [("vnet0", 7), ("vnet1", 8)] {
+        let claims = vec![claim("web-1/0", device)];
+        let vm = "web-1".to_owned();
+        host.change("libvirt", ClaimChange::Replace { vm, claims });
+        let desired = host.desire(&capabilities()).expect("a program");
+        assert_eq!(desired.program.ports["web-1/0"].ifindex, ifindex);
+    }
+}
+
+#[test]
+fn whatever_ends_claims_tells_of_it() {
+    let mut host = HostState::new(None);
+    for vm in ["a", "b", "c"] {
+        let mut claim = claim(&format!("{vm}/0"), "vnet0");
+        claim.uuid = Some(vm.to_owned());
+        let vm = vm.to_owned();
+        let claims = vec![claim];
+        host.change("libvirt", ClaimChange::Replace { vm, claims });
+    }
+    let vm = "a".to_owned();
+    host.change("libvirt", ClaimChange::Remove { vm });
+    let claims = Vec::new();
+    host.change("libvirt", ClaimChange::ReplaceAll { claims });
+    let ended: Vec<String> = host.take_ended().into_iter().map(|(_, vm)| vm).collect();
+    assert_eq!(ended, ["a", "b", "c"]);
+    assert_eq!(host.released("libvirt", "a"), None);
+}

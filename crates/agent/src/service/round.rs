@@ -10,7 +10,7 @@ use policy::claim::{Claim, ClaimChange};
 use policy::language::load;
 use tracing::{debug, error, info, warn};
 
-use crate::event::Event;
+use crate::event::{Event, Told};
 use crate::host::{DesireError, Desired};
 use crate::protocol::{Reply, Request};
 use crate::standing::{AgentStatus, Difference};
@@ -24,6 +24,8 @@ use super::{Agent, FIRST_PAUSE, LEARNED, LONGEST_PAUSE, Refused, moment_now, sec
 pub(super) struct Round {
     pub(super) documents: bool,
     pub(super) look: bool,
+    /// What ports have learned is to be told to those who carry it.
+    publish: bool,
     waiting: Vec<Waiting>,
     pub(super) stop: bool,
 }
@@ -41,6 +43,10 @@ struct Waiting {
 }
 
 enum Want {
+    /// What ports have learned.
+    Export(String),
+    /// It is done, with these notes.
+    Done(Vec<String>),
     /// Word of a VM was taken.
     Ports(Box<Word>),
     Documents,
@@ -81,10 +87,14 @@ impl<E: Enforcement> Agent<E> {
                 self.metrics.foreign_changes.inc();
                 round.look = true;
             }
+            Event::Libvirt(Told::Carrier(carrier)) => {
+                self.travel.carry_by(carrier);
+                round.publish = true;
+            }
             Event::Libvirt(told) => {
                 for change in self.systems.told(told) {
                     round.look = true;
-                    self.state.change(import::libvirt::SOURCE, change);
+                    self.change(import::libvirt::SOURCE, change);
                 }
             }
             Event::SourceState { name, problem } => match problem {
@@ -102,6 +112,20 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
+    /// Takes what a source says, and what came with it.
+    fn change(&mut self, source: &str, change: ClaimChange) -> Option<Vec<Claim>> {
+        self.travel.take(&change, self.standing.desired());
+        let gone = match &change {
+            ClaimChange::Remove { vm } => Some(vm.clone()),
+            _ => None,
+        };
+        let before = self.state.change(source, change);
+        if let (Some(vm), Some(claims)) = (gone, &before) {
+            self.travel.forget(&vm, claims);
+        }
+        before
+    }
+
     /// What became known of addresses: told, and brought into the next program.
     fn learned(&mut self, events: &[learning::Event], round: &mut Round) {
         tell_learned(events);
@@ -109,7 +133,60 @@ impl<E: Enforcement> Agent<E> {
         let refused = |event: &learning::Event| matches!(event, learning::Event::Refused { .. });
         if !events.iter().all(refused) {
             self.keep_learned();
+            round.publish = true;
         }
+    }
+
+    /// What ports had learned elsewhere.
+    fn bring(&mut self, learned: &Snapshot, round: &mut Round) -> Result<Vec<String>, String> {
+        let brought = self.travel.bring(learned, self.standing.desired());
+        let (here, later) = brought.map_err(|waiting| {
+            format!("what {waiting} ports had learned waits for them already: no room for more")
+        })?;
+        let learner = self.learners.learner_mut();
+        let events = learner.import(&here, moment_now());
+        self.learned(&events, round);
+        Ok(match later {
+            0 => Vec::new(),
+            1 => vec!["1 port is not here yet; its addresses wait for it".to_owned()],
+            many => vec![format!(
+                "{many} ports are not here yet; their addresses wait for them"
+            )],
+        })
+    }
+
+    /// What a port of this name, or each port of a VM of this name, has learned.
+    fn export(&self, of: &str) -> Reply {
+        let ports = self.standing.desired().ports.values();
+        let meant: Vec<&str> = ports
+            .filter(|port| port.name == of || port.vm.as_deref() == Some(of))
+            .map(|port| port.name.as_str())
+            .collect();
+        if meant.is_empty() {
+            return Reply::Refused {
+                message: format!("no port and no VM that is enforced here is called {of}"),
+            };
+        }
+        let learner = self.learners.learner();
+        let learned = meant
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), learner.export_port(name)?)));
+        match serde_json::to_string_pretty(&Snapshot::of(learned.collect())) {
+            Ok(text) => Reply::Done {
+                output: format!("{text}\n"),
+                notes: Vec::new(),
+            },
+            Err(error) => Reply::Refused {
+                message: format!("what was learned cannot be written: {error}"),
+            },
+        }
+    }
+
+    /// What ports have learned, for their sources to carry.
+    fn publish(&mut self) {
+        let vms = self.state.claims_of(import::libvirt::SOURCE);
+        let (program, learner) = (self.standing.desired(), self.learners.learner());
+        self.travel.publish(vms, program, learner);
     }
 
     fn keep_learned(&self) {
@@ -136,6 +213,14 @@ impl<E: Enforcement> Agent<E> {
                 let _ = answer.send(Reply::done());
                 return;
             }
+            Request::Export { of } => Want::Export(of.clone()),
+            Request::Import { learned } => match self.bring(learned, round) {
+                Ok(notes) => Want::Done(notes),
+                Err(message) => {
+                    let _ = answer.send(Reply::Refused { message });
+                    return;
+                }
+            },
             Request::Hook { .. } | Request::Claim { .. } | Request::Unclaim { .. } => {
                 match self.word(&request) {
                     Ok(want) => {
@@ -178,6 +263,7 @@ impl<E: Enforcement> Agent<E> {
                 // What the word is about is remembered by that, and not by the VMs it touches.
                 ClaimChange::Replace { vm, .. } if !other => about.push(vm.clone()),
                 ClaimChange::Remove { vm } => self.forget_said(&word.source, vm),
+                ClaimChange::Release { vm } => self.release_said(&word.source, vm),
                 _ => {}
             }
             let vm = match &change {
@@ -185,13 +271,14 @@ impl<E: Enforcement> Agent<E> {
                 _ => None,
             };
             debug!(source = word.source, ?vm, "speaks");
-            let before = self.state.change(&word.source, change);
+            let before = self.change(&word.source, change);
             word.vms.extend(vm.map(|vm| (vm, before)));
         }
         let said = about.into_iter().map(|vm| Said {
             source: word.source.clone(),
             vm,
             request: request.clone(),
+            released: false,
         });
         word.said = said.collect();
         Ok(Want::Ports(Box::new(word)))
@@ -200,6 +287,12 @@ impl<E: Enforcement> Agent<E> {
     fn forget_said(&self, source: &str, vm: &str) {
         if let Err(error) = self.store.forget_said(source, vm) {
             error!(source, vm, "cannot be forgotten: {error}");
+        }
+    }
+
+    fn release_said(&self, source: &str, vm: &str) {
+        if let Err(error) = self.store.release_said(source, vm) {
+            error!(source, vm, "would come back with a restart: {error}");
         }
     }
 
@@ -212,6 +305,9 @@ impl<E: Enforcement> Agent<E> {
             if self.take_back(&mut round.waiting) {
                 self.look();
             }
+        }
+        if round.publish || round.looks() {
+            self.publish();
         }
         for Waiting { answer, want } in round.waiting {
             let reply = self.reply(want);
@@ -241,6 +337,7 @@ impl<E: Enforcement> Agent<E> {
         match taken {
             Ok(sources) => {
                 info!(files = sources.len(), "documents are in force");
+                self.ready = true;
                 self.documents_problem = None;
                 if let Err(error) = self.store.keep_documents(&sources) {
                     error!("the documents cannot be kept for the next start: {error}");
@@ -263,16 +360,32 @@ impl<E: Enforcement> Agent<E> {
 
     /// Brings the switch to what should be in force now.
     pub(super) fn look(&mut self) {
+        if !self.ready {
+            let problem = self
+                .documents_problem
+                .as_deref()
+                .unwrap_or("there are none");
+            return self.failed(format!(
+                "no documents have taken effect yet, so the switch is left as it is: {problem}"
+            ));
+        }
         self.observe();
         for (source, vm) in self.state.take_ended() {
             self.forget_said(&source, &vm);
         }
         self.metrics.looks.inc();
-        let desired = match self.desire() {
+        let mut desired = self.desire();
+        if desired.is_ok() && self.set_vlans() {
+            // Ports are admitted for the VLAN that they are in.
+            self.observe();
+            desired = self.desire();
+        }
+        let desired = match desired {
             Ok(desired) => desired,
             Err(error) => return self.failed(error.to_string()),
         };
         self.degraded = desired.degraded;
+        self.keep_bound();
         let difference = self.standing.desire(&desired.program);
         self.tell(&difference);
         match self.switch.enforce(desired.program) {
@@ -291,6 +404,51 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
+    /// Puts claimed interfaces into the VLANs of their networks; says whether any was changed.
+    fn set_vlans(&self) -> bool {
+        let wanted = self.state.vlans();
+        if wanted.is_empty() {
+            return false;
+        }
+        let vlans = match inventory::vlans() {
+            Ok(vlans) => vlans,
+            Err(error) => {
+                error!("the VLANs of interfaces cannot be read: {error}");
+                return false;
+            }
+        };
+        let mut any = false;
+        for one in wanted {
+            let current = vlans.get(&one.ifindex);
+            let Some(change) = current.and_then(|current| current.change_to(one.vlan)) else {
+                continue;
+            };
+            let (port, device, vlan) = (&one.port, &one.device, one.vlan);
+            match inventory::set_vlan(one.ifindex, &change) {
+                Ok(()) => {
+                    let before = current.and_then(|current| current.pvid);
+                    info!(port, device, vlan, ?before, "is in another VLAN");
+                    any = true;
+                }
+                // Refused then, with the command that would do it.
+                Err(error) => warn!(port, device, vlan, "is not in its VLAN: {error}"),
+            }
+        }
+        any
+    }
+
+    /// Before anything is admitted: a process that begins anew knows its interfaces by this alone.
+    fn keep_bound(&mut self) {
+        let bound = self.state.bound();
+        if bound == self.kept_bound {
+            return;
+        }
+        match self.store.keep_bound(&bound) {
+            Ok(()) => self.kept_bound = bound,
+            Err(error) => error!("which interfaces ports are cannot be kept: {error}"),
+        }
+    }
+
     /// What should be in force, with what its ports have learned.
     fn desire(&mut self) -> Result<Desired, DesireError> {
         let desired = self.state.desire(&self.capabilities)?;
@@ -298,6 +456,11 @@ impl<E: Enforcement> Agent<E> {
         let catalog = self.state.catalog();
         let mut events = self.learners.follow(catalog, &desired.program, now);
         let ports = desired.program.ports.keys();
+        // It is newer than what this host remembers of an earlier stay.
+        if let Some(arrived) = self.travel.arrivals(&desired.program) {
+            let learner = self.learners.learner_mut();
+            events.extend(learner.import(&arrived, now));
+        }
         let back: BTreeMap<String, PortSnapshot> = ports
             .filter_map(|name| self.remembered.remove_entry(name))
             .collect();
@@ -399,8 +562,15 @@ impl<E: Enforcement> Agent<E> {
                         message: format!("its ports cannot be enforced: {problem}"),
                     };
                 }
-                for said in &word.said {
-                    if let Err(error) = self.store.keep_said(said) {
+                for mut said in word.said {
+                    if word.vms.iter().any(|(vm, _)| *vm == said.vm) {
+                        // Another word of the same round may have ended it.
+                        match self.state.released(&said.source, &said.vm) {
+                            Some(released) => said.released = released,
+                            None => continue,
+                        }
+                    }
+                    if let Err(error) = self.store.keep_said(&said) {
                         // Only a restart would have to hear it again.
                         error!(said.source, said.vm, "cannot be remembered: {error}");
                     }
@@ -421,6 +591,11 @@ impl<E: Enforcement> Agent<E> {
                     message: problem.clone(),
                 },
                 None => Reply::done(),
+            },
+            Want::Export(of) => self.export(&of),
+            Want::Done(notes) => Reply::Done {
+                output: String::new(),
+                notes,
             },
             Want::Status => Reply::Status(Box::new(self.status())),
             Want::Metrics => {

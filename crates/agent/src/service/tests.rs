@@ -1,1 +1,192 @@
+use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError};
 
+use datapath::{Capability, Counters, Enforced};
+use policy::HostProgram;
+
+use super::*;
+use crate::protocol::{PortClaim, Reply, Request};
+
+/// Keeps what it is told to enforce.
+#[derive(Clone, Default)]
+struct Switch {
+    programs: Arc<Mutex<Vec<HostProgram>>>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Switch {
+    fn programs(&self) -> Vec<HostProgram> {
+        let programs = self.programs.lock();
+        programs.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Enforcement for Switch {
+    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
+        let present = Capability::present("tried", "nothing");
+        Ok(Capabilities {
+            connection_tracking: present.clone(),
+            bridge_name: present.clone(),
+            limits: present.clone(),
+            log: present,
+            ..Capabilities::default()
+        })
+    }
+
+    fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(DatapathError::Refused("it is broken".to_owned()));
+        }
+        let programs = self.programs.lock();
+        programs
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(program);
+        Ok(Enforced::default())
+    }
+
+    fn counters(&mut self) -> Result<Counters, DatapathError> {
+        Ok(Counters::default())
+    }
+}
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("moat-agent-{name}-{}", std::process::id()));
+        Self(path)
+    }
+
+    fn settings(&self) -> Settings {
+        Settings {
+            host: None,
+            lasting: self.0.join("lasting"),
+            volatile: self.0.join("volatile"),
+            filters: self.0.join("filters"),
+            audit: Duration::from_secs(3600),
+            refused: Refused::Fail,
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const GOOD: &str = "kind: Host\nname: hv-1\nbridges: {no-such-bridge: {managed: true}}\n---\nkind: Profile\nname: plain\n";
+
+fn documents(text: &'static str) -> ReadDocuments {
+    Box::new(move || match text {
+        "" => Err("there is no document".to_owned()),
+        text => Ok(vec![Source::new("here.yaml", text)]),
+    })
+}
+
+fn start(folder: &Folder, switch: &Switch, text: &'static str) -> Agent<Switch> {
+    let (sender, _) = mpsc::channel();
+    let handle = Handle::new(sender);
+    Agent::start(folder.settings(), switch.clone(), documents(text), &handle)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What the agent answers.
+fn ask(agent: Agent<Switch>, requests: Vec<Request>) -> Vec<Reply> {
+    let (sender, events) = mpsc::channel();
+    let mut answers = Vec::new();
+    for request in requests {
+        let (answer, reply) = mpsc::channel();
+        let asked = Event::Asked { request, answer };
+        sender.send(asked).unwrap_or_else(|_| panic!("it listens"));
+        answers.push(reply);
+    }
+    sender
+        .send(Event::Stop)
+        .unwrap_or_else(|_| panic!("it listens"));
+    agent.run(&events, Duration::from_secs(60), || {});
+    let answers = answers.into_iter().map(|answer| answer.recv());
+    answers
+        .map(|reply| reply.unwrap_or_else(|_| panic!("an answer")))
+        .collect()
+}
+
+#[test]
+fn without_documents_the_switch_is_left_as_it_is() {
+    let folder = Folder::new("none");
+    let switch = Switch::default();
+    for text in ["", "kind: Bogus\n"] {
+        let agent = start(&folder, &switch, text);
+        let claim = PortClaim {
+            name: "web-1/0".to_owned(),
+            ..PortClaim::default()
+        };
+        let replies = ask(agent, vec![Request::Claim { port: claim }, Request::Status]);
+        let [Reply::Refused { message }, Reply::Status(status)] = replies.as_slice() else {
+            panic!("{replies:?}");
+        };
+        assert!(message.contains("no documents"), "{message}");
+        assert!(status.documents_problem.is_some());
+        assert!(status.switch_problem.is_some());
+    }
+    assert!(switch.programs().is_empty());
+}
+
+#[test]
+fn the_last_good_documents_hold_while_those_in_the_folder_are_wrong_or_gone() {
+    let folder = Folder::new("good");
+    let switch = Switch::default();
+    drop(start(&folder, &switch, GOOD));
+    for text in ["", "kind: Bogus\n"] {
+        let before = switch.programs().len();
+        let agent = start(&folder, &switch, text);
+        assert!(agent.documents_problem.is_some());
+        let programs = switch.programs();
+        assert!(programs.len() > before);
+        let last = programs.last().map(|program| program.bridges.len());
+        assert_eq!(last, Some(1), "its managed bridge");
+    }
+}
+
+#[test]
+fn whoever_waits_is_told_when_the_switch_refuses() {
+    let folder = Folder::new("broken");
+    let switch = Switch::default();
+    let agent = start(&folder, &switch, GOOD);
+    switch.broken.store(true, Ordering::SeqCst);
+    let claim = PortClaim {
+        name: "web-1/0".to_owned(),
+        bridge: Some("no-such-bridge".to_owned()),
+        profiles: vec!["plain".to_owned()],
+        ..PortClaim::default()
+    };
+    let replies = ask(agent, vec![Request::Claim { port: claim }]);
+    let [Reply::Refused { message }] = replies.as_slice() else {
+        panic!("{replies:?}");
+    };
+    assert!(message.contains("it is broken"), "{message}");
+}
+
+#[test]
+fn floods_of_hints_and_reports_do_not_pile_up() {
+    let (sender, events) = mpsc::channel();
+    let handle = Handle::new(sender);
+    let report = || Event::Report {
+        ifindex: 1,
+        direction: policy::program::Direction::Out,
+        frame: Vec::new(),
+    };
+    for _ in 0..10 * MOST_REPORTS {
+        assert!(handle.send(Event::Links));
+        assert!(handle.send(report()));
+    }
+    let waiting: Vec<Event> = events.try_iter().collect();
+    assert_eq!(waiting.len(), MOST_REPORTS + 1);
+    for event in &waiting {
+        handle.taken(event);
+    }
+    handle.send(Event::Links);
+    handle.send(report());
+    assert_eq!(events.try_iter().count(), 2);
+}

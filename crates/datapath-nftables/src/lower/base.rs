@@ -444,14 +444,19 @@ pub(super) fn port(
     if on(Guard::Nd) {
         let target = |address: &[u8]| [interface.clone(), address.to_vec()].concat();
         for (first, last) in port.ipv6.iter() {
-            let (first, last) = (first.octets(), last.octets());
-            if first == last {
-                push(names::ND_TARGETS, Element::new(target(&first)));
-            } else {
-                push(
-                    names::ND_TARGET_RANGES,
-                    Element::new(target(&first)).up_to(target(&last)),
-                );
+            match few(first, last) {
+                Some(addresses) => {
+                    for address in addresses {
+                        push(names::ND_TARGETS, Element::new(target(&address.octets())));
+                    }
+                }
+                None => {
+                    let (first, last) = (first.octets(), last.octets());
+                    push(
+                        names::ND_TARGET_RANGES,
+                        Element::new(target(&first)).up_to(target(&last)),
+                    );
+                }
             }
         }
     }
@@ -501,6 +506,19 @@ fn arp_senders(port: &PortProgram) -> Intervals<std::net::Ipv4Addr> {
     port.ipv4.union(&none)
 }
 
+/// Ranges of so few addresses are taken apart: addresses that a VM learned, which happen to be
+/// neighbours, need no map of their own.
+const FEW: usize = 8;
+
+/// The addresses of a range, where they are few.
+fn few<T: Discrete>(first: T, last: T) -> Option<Vec<T>> {
+    let next = |address: &T| address.successor().filter(|next| *next <= last);
+    let addresses: Vec<T> = std::iter::successors(Some(first), next)
+        .take(FEW + 1)
+        .collect();
+    (addresses.len() <= FEW).then_some(addresses)
+}
+
 /// An element for each address; ranges stand in a map of their own, which costs more to search and
 /// is made only where a port has one.
 fn bind<T: Discrete>(
@@ -514,10 +532,11 @@ fn bind<T: Discrete>(
 ) {
     for (first, last) in addresses.iter() {
         let key = |address: T| [identity.to_vec(), octets(address)].concat();
-        if first == last {
+        if let Some(addresses) = few(first, last) {
             if let Some(set) = ruleset.sets.get_mut(exact) {
+                let elements = addresses.into_iter().map(key);
                 set.elements
-                    .push(Element::verdict(key(first), verdict.clone()));
+                    .extend(elements.map(|key| Element::verdict(key, verdict.clone())));
             }
             continue;
         }

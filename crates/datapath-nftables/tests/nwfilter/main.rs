@@ -4,6 +4,7 @@
 
 mod bench;
 mod defects;
+mod differences;
 #[path = "../../../import/tests/nwfilter/generate.rs"]
 mod generate;
 mod shipped;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ::datapath::{Datapath, resolve};
 use datapath_nftables::{LearningFeed, NftablesDatapath, Report, ReportedFrame, Session};
-use frame::{Frame, FrameSpec, MacAddress, Network};
-use learning::{Facts, Learner, Mode, Moment, Rules};
+use frame::{FrameSpec, MacAddress};
+use learning::{Event, Facts, Learner, Mode, Moment, Refused, Rules};
 use policy::Incremental;
 use policy::language::{Source, load};
 use policy::program::Direction;
@@ -47,8 +47,12 @@ struct Scene {
 
 impl Scene {
     fn new(learn: &str) -> Self {
+        Self::of(&documents(learn))
+    }
+
+    fn of(documents: &str) -> Self {
         let mut host = Host::new(3);
-        host.apply(&documents(learn));
+        host.apply(documents);
         let feed = host
             .switch
             .namespace()
@@ -251,8 +255,9 @@ fn a_flood_is_reported_no_faster_than_the_port_may() {
 /// From the first frame to the frame that passes, with nothing declared.
 #[test]
 fn an_address_is_learned_and_then_passes() {
-    let mut scene = Scene::new("first-packet");
-    let text = documents("first-packet");
+    // The neighbour learns as well.
+    let text = documents("first-packet").replace("profiles: [fixed]", "profiles: [learns]");
+    let mut scene = Scene::of(&text);
     let catalog = load(&[Source::new("test.yaml", text.as_str())]).expect("documents");
     let mut session = scene.host.switch.namespace().run(|| {
         let mut session = Session::new(NftablesDatapath::open().expect("netlink"));
@@ -273,19 +278,21 @@ fn an_address_is_learned_and_then_passes() {
     };
     apply(&mut incremental);
     let mut learner = Learner::new();
-    let facts = Facts {
-        mac: scene.mac(0),
-        network: "lan".to_owned(),
-        declared: Vec::new(),
-        rules: Rules {
-            mode: Mode::FirstPacket,
-            ipv4: 1,
-            ipv6: 4,
-            ..Rules::default()
-        },
-    };
     let now = Moment::seconds(1);
-    learner.admit("port-0", facts, now);
+    for number in 0..2 {
+        let facts = Facts {
+            mac: scene.mac(number),
+            network: "lan".to_owned(),
+            declared: Vec::new(),
+            rules: Rules {
+                mode: Mode::FirstPacket,
+                ipv4: 1,
+                ipv6: 4,
+                ..Rules::default()
+            },
+        };
+        learner.admit(&format!("port-{number}"), facts, now);
+    }
 
     let packet = scene.frame(0, "tcp 10.0.0.77:1 > 10.0.0.9:80");
     assert_eq!(
@@ -307,8 +314,31 @@ fn an_address_is_learned_and_then_passes() {
     assert_eq!(scene.host.deliver(0, 2, &packet, 1), 1, "its own now");
     let other = scene.frame(0, "tcp 10.0.0.78:1 > 10.0.0.9:80");
     assert_eq!(scene.host.deliver(0, 2, &other, 1), 0, "another is not");
-    let parsed = Frame::parse(&packet).expect("a frame");
-    assert!(matches!(parsed.network, Network::Ipv4(_)));
+
+    // The neighbour tries to take it.
+    let theft = scene.frame(1, "arp reply 10.0.0.77 > 10.0.0.9");
+    assert_eq!(scene.host.deliver(1, 2, &theft, 1), 0);
+    let mut events = Vec::new();
+    for report in scene.reports() {
+        if report.ifindex == scene.host.ports[1].index {
+            let out = learning::Direction::Out;
+            events.extend(learner.observe("port-1", out, &report.bytes, now));
+        }
+    }
+    let why = Refused::Conflict {
+        with: "port-0".to_owned(),
+    };
+    assert!(
+        matches!(events.as_slice(), [Event::Refused { why: told, .. }] if *told == why),
+        "{events:?}"
+    );
+    incremental.learn("port-1", learner.addresses("port-1"));
+    assert_eq!(apply(&mut incremental).commits, 0);
+    assert_eq!(
+        scene.host.deliver(1, 2, &theft, 1),
+        0,
+        "it stays whose it is"
+    );
 }
 
 const PORTS: u32 = 1000;
@@ -339,6 +369,11 @@ fn one_learned_address_beside_a_thousand_ports_costs_its_own_elements() {
         for (what, addresses) in [
             ("learned", vec!["10.7.0.77/32"]),
             ("changed", vec!["10.7.0.79/32"]),
+            (
+                "joined by its neighbour",
+                vec!["10.7.0.79/32", "10.7.0.80/32"],
+            ),
+            ("left by its neighbour", vec!["10.7.0.79/32"]),
             ("expired", vec![]),
         ] {
             let addresses = addresses.iter().map(|a| a.parse().expect("a prefix"));

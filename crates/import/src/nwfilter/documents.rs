@@ -119,23 +119,30 @@ fn same(tagged: &[Clause], untagged: &[Clause]) -> bool {
 
 fn said(clauses: &[Clause], direction: Direction, stateful: bool) -> Vec<Rule> {
     let mut rules = Vec::new();
-    for (at, clause) in clauses.iter().enumerate() {
-        let earlier = clauses.get(..at).unwrap_or_default();
-        let stateless = match clause.about {
-            About::Followers => continue,
-            About::Beginnings => false,
-            About::All if clause.verdict == Verdict::Accept => stateful,
-            // libvirt accepted what belongs to these connections before it came here.
-            About::All => {
-                stateful
-                    && !earlier.iter().any(|one| {
-                        one.about != About::All
-                            && one.verdict == Verdict::Accept
-                            && one.conditions.and_all(&clause.conditions).is_some()
-                    })
-            }
+    // Clauses before, and whether their rule is about packets of every state.
+    let mut earlier: Vec<(&Clause, bool)> = Vec::new();
+    for clause in clauses {
+        let behind = |shields: fn(&Clause, bool) -> bool| {
+            earlier.iter().any(|(one, stateless)| {
+                shields(one, *stateless) && one.conditions.and_all(&clause.conditions).is_some()
+            })
         };
-        rules.push(rule(clause, direction, stateless));
+        let stateless = stateful
+            && clause.about == About::All
+            && match clause.verdict {
+                // What fits no connection must not slip past a `drop` that is not asked about it.
+                Verdict::Accept => {
+                    !behind(|one, stateless| one.verdict != Verdict::Accept && !stateless)
+                }
+                // libvirt accepted what belongs to these connections before it came here.
+                Verdict::Drop | Verdict::Reject => {
+                    !behind(|one, _| one.about != About::All && one.verdict == Verdict::Accept)
+                }
+            };
+        earlier.push((clause, stateless));
+        if clause.about != About::Followers {
+            rules.push(rule(clause, direction, stateless));
+        }
     }
     rules
 }

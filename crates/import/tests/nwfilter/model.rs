@@ -9,7 +9,7 @@ use import::nwfilter::filter::{Action, Attribute, Direction, Entry, FilterRule, 
 use import::nwfilter::{Filters, Parameters};
 use policy::program;
 
-/// Whether the frame passes. Packets begin connections.
+/// Whether the frame passes. A packet begins a connection, or (`begins` is false) fits none.
 pub(crate) fn passes(
     filters: &Filters,
     root: &str,
@@ -17,6 +17,7 @@ pub(crate) fn passes(
     mac: MacAddress,
     direction: program::Direction,
     bytes: &[u8],
+    begins: bool,
 ) -> bool {
     let frame = Frame::parse(bytes).expect("a frame");
     let mut rules = Vec::new();
@@ -26,6 +27,7 @@ pub(crate) fn passes(
         parameters,
         mac,
         direction,
+        begins,
         frame: &frame,
     };
     model.link_layer(&rules) && model.packet_layer(&rules)
@@ -47,6 +49,7 @@ struct Model<'a> {
     parameters: &'a Parameters,
     mac: MacAddress,
     direction: program::Direction,
+    begins: bool,
     frame: &'a Frame<'a>,
 }
 
@@ -188,7 +191,9 @@ impl Model<'_> {
                 continue;
             }
             // Answers to a connection's first packet do not begin one.
-            if rule.action == Action::Accept && rule.statematch && !own {
+            let asked = rule.action == Action::Accept && rule.statematch;
+            let both = rule.direction == Direction::InOut;
+            if asked && (!own || !both && !self.begins) {
                 continue;
             }
             let swapped = self.outward() != (rule.direction == Direction::Out);
@@ -247,6 +252,11 @@ impl Model<'_> {
             (sender, target)
         };
         let icmp = transport.and_then(|t| t.icmp().or(t.icmpv6()));
+        let dscp = match &self.frame.network {
+            Network::Ipv4(ip) => Some(u64::from(ip.dscp)),
+            Network::Ipv6(ip) => Some(u64::from(ip.dscp)),
+            _ => None,
+        };
         let last = |name: &str| rule.attribute(name).map(|one| &one.value);
         let held = match one.name {
             "srcmacaddr" => self.mac(Some(source), &one.value, last("srcmacmask")),
@@ -283,6 +293,7 @@ impl Model<'_> {
             "protocol" => within(transport.map(|t| t.protocol().into()), &one.value, None),
             "srcportstart" => within(sport.map(Into::into), &one.value, last("srcportend")),
             "dstportstart" => within(dport.map(Into::into), &one.value, last("dstportend")),
+            "dscp" => within(dscp, &one.value, None),
             "type" => within(
                 icmp.map(|(kind, _)| kind.into()),
                 &one.value,

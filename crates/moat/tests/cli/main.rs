@@ -6,6 +6,8 @@ mod documents;
 mod drivers;
 mod hooks;
 mod host;
+mod importing;
 mod keeping;
 mod resuming;
 mod tracing;
+mod vlans;

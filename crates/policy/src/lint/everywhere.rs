@@ -1,10 +1,15 @@
-//! The documents compiled as if every port were here, once for each pool: what rules meet anywhere.
+//! The documents compiled as if every port were here and had learned what it may, once for each
+//! pool: what rules meet anywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 
 use crate::catalog::Catalog;
-use crate::compile;
+use crate::compile_learned;
 use crate::document::{Host, Port};
+use crate::learn::Learned;
 use crate::observation::{Observation, ObservedBridge, ObservedInterface};
 use crate::program::HostProgram;
 
@@ -35,6 +40,12 @@ pub(super) fn programs(catalog: &Catalog) -> Vec<HostProgram> {
         port.device = Some(device);
         port.host = None;
     }
+    let learned: Learned = all
+        .ports
+        .keys()
+        .cloned()
+        .zip(imagined_addresses())
+        .collect();
     let mut pools: BTreeSet<Option<String>> = catalog
         .hosts
         .values()
@@ -50,9 +61,27 @@ pub(super) fn programs(catalog: &Catalog) -> Vec<HostProgram> {
             ..Host::default()
         };
         all.hosts = BTreeMap::from([(host.name.clone(), host)]);
-        compile(&all, None, &observed).ok()
+        compile_learned(&all, None, &observed, &learned).ok()
     });
     compiled.collect()
+}
+
+/// An IPv4 and an IPv6 address for each port, of prefixes for tests and documents (RFC 2544, RFC 3849).
+fn imagined_addresses() -> impl Iterator<Item = BTreeSet<IpNet>> {
+    (0..0x0002_0000_u32).map(|number| {
+        let ipv4 = Ipv4Addr::from(0xc612_0000 | number);
+        let ipv6 = Ipv6Addr::new(
+            0x2001,
+            0xdb8,
+            0xffff,
+            0,
+            0,
+            0,
+            (number >> 16) as u16,
+            number as u16,
+        );
+        BTreeSet::from([IpAddr::from(ipv4).into(), IpAddr::from(ipv6).into()])
+    })
 }
 
 /// A profile that no port has yet is read as well.

@@ -43,6 +43,21 @@ fn of_rules(rules: &[&str]) -> Vec<String> {
 }
 
 #[test]
+fn addresses_that_are_still_to_be_learned_are_no_mistake() {
+    let text = documents(
+        &format!("{GUARDS}\nlearn: dhcp"),
+        &[
+            "accept in udp 80 with ip.dst $IP",
+            "drop in udp 90 from $IP",
+            "accept in udp 90",
+        ],
+    );
+    let undeclared = text.replace("addresses: [10.0.0.5, \"2001:db8::5\"]\n", "");
+    assert_ne!(text, undeclared);
+    assert_eq!(told(&undeclared), Vec::<String>::new());
+}
+
+#[test]
 fn a_usual_policy_has_no_findings() {
     let found = of_rules(&[
         "accept in http, https",
