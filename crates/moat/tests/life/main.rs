@@ -5,6 +5,7 @@ mod cost;
 mod documents;
 mod ending;
 mod host;
+mod identity;
 mod migrating;
 mod running;
 mod start;
