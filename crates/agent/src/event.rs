@@ -8,6 +8,7 @@ use libvirt::xml::{Domain, Network};
 use policy::program::Direction;
 
 use crate::protocol::{Reply, Request};
+use crate::travel::Luggage;
 
 /// Something happened. Hints say only that it is time to look; what is, is read.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub enum Told {
     },
     /// This life of the domain is over, or goes on elsewhere.
     Ended(DomainRef),
+    /// Somebody writes what ports learn into their domains, so that it travels with them.
+    Carrier(Sender<Luggage>),
     /// libvirt knows no such domain.
     Unknown(DomainRef),
     /// A network as it is now.

@@ -50,6 +50,15 @@ struct Claimed {
     released: bool,
 }
 
+/// The VLAN that an interface is to be in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedVlan {
+    pub port: String,
+    pub device: String,
+    pub ifindex: u32,
+    pub vlan: u16,
+}
+
 /// What to bring into the switch.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
@@ -387,6 +396,31 @@ impl HostState {
         claims.collect()
     }
 
+    /// The VLANs that interfaces are to be in, by the networks of their ports: only interfaces that a
+    /// claim is bound to, in bridges that filter VLANs. What people declared without a claim, uplinks
+    /// and everything that nobody claims is theirs to set. As of the last [`Self::desire`].
+    pub fn vlans(&self) -> Vec<WantedVlan> {
+        let catalog = self.catalog();
+        let wanted = catalog.ports.values().filter_map(|port| {
+            let device = port.device.as_ref()?;
+            let network = catalog.networks.get(&port.network)?;
+            let interface = self.observed.interfaces.get(device)?;
+            let bridge = self.observed.bridges.get(&network.bridge)?;
+            let hosts = catalog.hosts.values();
+            let uplink = hosts
+                .flat_map(|host| host.bridges.values())
+                .any(|bridge| bridge.uplinks.contains(device));
+            let here = interface.bridge == network.bridge && bridge.vlan_filtering && !uplink;
+            (here && self.bindings.is_bound(interface.ifindex)).then_some(WantedVlan {
+                port: port.name.clone(),
+                device: device.clone(),
+                ifindex: interface.ifindex,
+                vlan: network.vlan?,
+            })
+        });
+        wanted.collect()
+    }
+
     /// Brings what ports have learned into the next program; says whether there will be another.
     pub fn settle(&mut self, learners: &Learners, events: &[learning::Event]) -> bool {
         learners.settle(events, &mut self.incremental)
@@ -420,6 +454,18 @@ impl HostState {
             of_network.or_else(|| claim.bridge.clone())
         };
         known.map(bridge).collect()
+    }
+
+    /// Everything that a source said of its VMs, by its id of them.
+    pub fn claims_of<'a>(
+        &'a self,
+        source: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a [Claim])> + 'a {
+        let claims = self
+            .claims
+            .iter()
+            .filter(move |(vm, _)| vm.source == source);
+        claims.map(|(vm, claimed)| (vm.id.as_str(), claimed.claims.as_slice()))
     }
 
     /// Names of the ports that are claimed for a VM, by the source's id of it.

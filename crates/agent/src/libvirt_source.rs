@@ -19,6 +19,7 @@ use thiserror::Error;
 use tracing::{debug, info, warn};
 
 use crate::event::{Event, Told};
+use crate::libvirt_writer;
 use crate::service::Handle;
 
 const NAME: &str = "libvirt";
@@ -49,13 +50,14 @@ enum Interruption {
 pub fn follow_libvirt(endpoints: Endpoints, handle: Handle) -> std::io::Result<()> {
     let body = move || {
         let mut known = false;
+        let mut carries = false;
         loop {
             if !endpoints.qemu.exists() && !known {
                 thread::sleep(PAUSE);
                 continue;
             }
             known = true;
-            let problem = match session(&endpoints, &handle) {
+            let problem = match session(&endpoints, &handle, &mut carries) {
                 Err(Interruption::Ends) => return,
                 Err(interruption) => interruption.to_string(),
                 Ok(()) => "it asked to be asked anew".to_owned(),
@@ -82,7 +84,7 @@ struct Session<'a> {
     handle: &'a Handle,
 }
 
-fn session(endpoints: &Endpoints, handle: &Handle) -> Result<(), Interruption> {
+fn session(endpoints: &Endpoints, handle: &Handle, carries: &mut bool) -> Result<(), Interruption> {
     let mut qemu = Connection::open(&endpoints.qemu, Access::ReadOnly, Timeouts::default())?;
     // Registered first, asked then: nothing falls between the two.
     for kind in DomainEventKind::OF_PORTS {
@@ -109,6 +111,22 @@ fn session(endpoints: &Endpoints, handle: &Handle) -> Result<(), Interruption> {
         name: NAME,
         problem: None,
     })?;
+    // After everything was told: what domains carry already is then known, and not written again.
+    if !*carries {
+        let (sender, luggage) = mpsc::channel();
+        let endpoint = endpoints.qemu.clone();
+        let body = move || libvirt_writer::write(&endpoint, &luggage);
+        match thread::Builder::new()
+            .name("carrier".to_owned())
+            .spawn(body)
+        {
+            Ok(_) => {
+                session.send(Event::Libvirt(Told::Carrier(sender)))?;
+                *carries = true;
+            }
+            Err(error) => warn!("what ports learn will not travel: no thread: {error}"),
+        }
+    }
     loop {
         if let Some(event) = session.qemu.next_event(TURN)? {
             session.take(&event)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use frame::MacAddress;
 use ipnet::IpNet;
+pub use learning::Snapshot;
 use policy::claim::{Claim, ProfileSource};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,14 @@ pub enum Request {
         /// Name of the port.
         port: String,
     },
+    /// `moat port export`: what a port, or each port of a VM, has learned.
+    Export {
+        /// Name of the port or of the VM.
+        of: String,
+    },
+    /// `moat port import`: what ports had learned elsewhere, for those that are here or will come.
+    /// They are known by their MAC.
+    Import { learned: Snapshot },
     /// How everything stands.
     Status,
     /// What is counted, as Prometheus reads it.

@@ -28,6 +28,7 @@ use crate::metrics::Metrics;
 use crate::standing::Standing;
 use crate::store::Store;
 use crate::systems::Systems;
+use crate::travel::Travel;
 
 /// How many events are taken before anybody is answered: a flood delays, and does not starve.
 const AT_ONCE: usize = 4096;
@@ -141,6 +142,7 @@ pub struct Agent<E> {
     remembered: BTreeMap<String, PortSnapshot>,
     /// Which interfaces ports are, as it was kept last.
     kept_bound: BoundPorts,
+    travel: Travel,
     standing: Standing,
     degraded: Vec<Degraded>,
     metrics: Metrics,
@@ -170,6 +172,7 @@ impl<E: Enforcement> Agent<E> {
             learners: Learners::new(),
             remembered: BTreeMap::new(),
             kept_bound: BoundPorts::default(),
+            travel: Travel::default(),
             settings,
             switch,
             read_documents,

@@ -92,6 +92,8 @@ impl Systems {
                 let _ = taken.send(change.is_some());
                 change.into_iter().collect()
             }
+            // Not for importers.
+            Told::Carrier(_) => Vec::new(),
             Told::Ended(domain) => vec![self.libvirt.ended(&domain)],
             Told::Unknown(domain) => vec![self.libvirt.release(domain.uuid)],
             Told::Network(network) => self.libvirt.network(*network),

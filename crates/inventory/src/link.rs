@@ -37,6 +37,8 @@ pub(crate) struct Link {
     pub(crate) bridge_filters_vlans: Option<bool>,
     /// VLAN of untagged frames; only bridges say it.
     pub(crate) pvid: Option<u16>,
+    /// VLANs whose frames leave through the port without a tag, as ranges; likewise.
+    pub(crate) untagged: Vec<(u16, u16)>,
 }
 
 impl Link {
@@ -58,11 +60,36 @@ impl Link {
                 IFLA_IFNAME => link.name = readable_name(value, link.ifindex),
                 IFLA_MASTER => link.master = Some(number(value)?).filter(|index| *index != 0),
                 IFLA_LINKINFO => link.bridge_filters_vlans = bridge_filters_vlans(value)?,
-                IFLA_AF_SPEC if link.from_bridge => link.pvid = pvid(value)?,
+                IFLA_AF_SPEC if link.from_bridge => link.vlans(value)?,
                 _ => {}
             }
         }
         Ok(link)
+    }
+
+    /// Reads a port's VLANs, which come one by one or as pairs of a first and a last one. Only one
+    /// entry can carry the flag of the VLAN that untagged frames are in.
+    fn vlans(&mut self, bridge_specific: &[u8]) -> Result<(), DecodeError> {
+        let mut first = None;
+        for attribute in NlasIterator::new(bridge_specific) {
+            let attribute = attribute?;
+            if attribute.kind() != IFLA_BRIDGE_VLAN_INFO {
+                continue;
+            }
+            let vlan = BridgeVlanInfo::try_from(attribute.value())?;
+            if vlan.flags.contains(BridgeVlanInfoFlags::Pvid) {
+                self.pvid = Some(vlan.vid);
+            }
+            if vlan.flags.contains(BridgeVlanInfoFlags::RangeBegin) {
+                first = Some(vlan.vid);
+                continue;
+            }
+            let first = first.take().unwrap_or(vlan.vid);
+            if vlan.flags.contains(BridgeVlanInfoFlags::Untagged) {
+                self.untagged.push((first, vlan.vid));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -93,21 +120,6 @@ fn bridge_filters_vlans(link_info: &[u8]) -> Result<Option<bool>, DecodeError> {
         }
     }
     Ok(is_bridge.then_some(filtering))
-}
-
-/// The VLAN that a port's untagged frames are in; only one entry can carry the flag.
-fn pvid(bridge_specific: &[u8]) -> Result<Option<u16>, DecodeError> {
-    let mut pvid = None;
-    for attribute in NlasIterator::new(bridge_specific) {
-        let attribute = attribute?;
-        if attribute.kind() == IFLA_BRIDGE_VLAN_INFO {
-            let vlan = BridgeVlanInfo::try_from(attribute.value())?;
-            if vlan.flags.contains(BridgeVlanInfoFlags::Pvid) {
-                pvid = Some(vlan.vid);
-            }
-        }
-    }
-    Ok(pvid)
 }
 
 fn find(attributes: &[u8], kind: u16) -> Result<Option<NlaBuffer<&[u8]>>, DecodeError> {

@@ -8,6 +8,7 @@ use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 
 use crate::link::Link;
 use crate::rtnetlink::{DumpEnd, ExchangeError, LinkDump, LinkSocket};
+use crate::vlan::PortVlans;
 
 /// How often a dump that the host's own changes broke is tried again. Each lasts milliseconds, so this
 /// many in a row means that something creates and destroys interfaces without pause.
@@ -82,6 +83,27 @@ pub fn observe_all() -> Result<(Observation, BTreeSet<u32>), ObserveError> {
         let all = links.iter().map(|link| link.ifindex).collect();
         if let Some(observation) = assemble(links, &vlans) {
             return Ok((observation, all));
+        }
+    }
+    Err(ObserveError::Unsettled { attempts: ATTEMPTS })
+}
+
+/// The VLANs of every interface that is in a bridge, by its index.
+///
+/// # Errors
+/// As [`observe`].
+pub fn vlans() -> Result<BTreeMap<u32, PortVlans>, ObserveError> {
+    let mut socket = LinkSocket::open().map_err(ObserveError::Socket)?;
+    for _ in 0..ATTEMPTS {
+        if let Some(links) = dump(&mut socket, LinkDump::BridgeVlans)? {
+            let vlans = links.into_iter().map(|link| {
+                let vlans = PortVlans {
+                    pvid: link.pvid,
+                    untagged: link.untagged,
+                };
+                (link.ifindex, vlans)
+            });
+            return Ok(vlans.collect());
         }
     }
     Err(ObserveError::Unsettled { attempts: ATTEMPTS })

@@ -4,8 +4,8 @@
 use std::io;
 
 use netlink_packet_core::{
-    DecodeError, DoneBuffer, ErrorBuffer, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
-    NLMSG_ERROR, NetlinkBuffer, NetlinkMessage,
+    DecodeError, DoneBuffer, ErrorBuffer, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
+    NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NetlinkMessage,
 };
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -146,6 +146,33 @@ impl LinkSocket {
                     }
                     _ => {}
                 }
+            }
+        }
+    }
+
+    /// Asks for a change of a link, and waits until it is done.
+    pub(crate) fn change(&mut self, change: RouteNetlinkMessage) -> Result<(), ExchangeError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let sequence = self.sequence;
+        let mut request = NetlinkMessage::from(change);
+        request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
+        request.header.sequence_number = sequence;
+        request.finalize();
+        let mut bytes = vec![0; request.buffer_len()];
+        request.serialize(&mut bytes);
+        self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+        loop {
+            for message in messages(self.receive()?.unwrap_or_default()) {
+                let message = message?;
+                if message.sequence_number() != sequence || message.message_type() != NLMSG_ERROR {
+                    continue;
+                }
+                let error = ErrorBuffer::new_checked(message.payload())?;
+                return match error.code() {
+                    // No error: it is done.
+                    None => Ok(()),
+                    Some(code) => Err(refused(code.get())),
+                };
             }
         }
     }

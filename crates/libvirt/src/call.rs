@@ -26,6 +26,8 @@ const DOMAINS_ACTIVE: u32 = 1;
 const NETWORKS_ACTIVE: u32 = 2;
 /// The metadata element of a namespace, not title or description.
 const METADATA_ELEMENT: i32 = 2;
+/// The domain as it runs, not as it starts the next time.
+const AFFECT_LIVE: u32 = 1;
 /// The network event that there is.
 const NETWORK_LIFECYCLE: i32 = 0;
 
@@ -290,6 +292,72 @@ impl Call for GetDomainMetadata {
 
     fn decode(decoder: &mut Decoder<'_>) -> Result<String, XdrError> {
         decoder.string()
+    }
+}
+
+/// Puts an element in the place of the namespace's in the metadata of the domain as it runs, which
+/// travels with it and ends with this life of it.
+///
+/// While the domain migrates or is saved, libvirt holds the call back until that is over, or until
+/// 30 s have gone and it refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetDomainMetadata {
+    pub domain: DomainRef,
+    pub namespace: String,
+    /// The prefix of the namespace in libvirt's XML.
+    pub prefix: String,
+    /// Without namespace: libvirt adds it to every element. `None`: there is to be none.
+    pub element: Option<String>,
+}
+
+impl Call for SetDomainMetadata {
+    type Reply = ();
+    const PROCEDURE: u32 = number::DOMAIN_SET_METADATA;
+
+    fn encode(&self, encoder: &mut Encoder) {
+        self.domain.encode(encoder);
+        encoder.signed(METADATA_ELEMENT);
+        let texts = [
+            self.element.as_ref(),
+            Some(&self.prefix),
+            Some(&self.namespace),
+        ];
+        for text in texts {
+            encoder.optional(text, |encoder, text| {
+                encoder.string(text);
+            });
+        }
+        encoder.unsigned(AFFECT_LIVE);
+    }
+
+    fn decode(_: &mut Decoder<'_>) -> Result<(), XdrError> {
+        Ok(())
+    }
+}
+
+/// Whether something that takes long is done to a domain (migrating, saving), during which libvirt
+/// holds back whoever wants to change it. On the target of a migration libvirt refuses to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IsDomainBusy {
+    pub domain: DomainRef,
+}
+
+impl Call for IsDomainBusy {
+    type Reply = bool;
+    const PROCEDURE: u32 = number::DOMAIN_GET_JOB_INFO;
+
+    fn encode(&self, encoder: &mut Encoder) {
+        self.domain.encode(encoder);
+    }
+
+    fn decode(decoder: &mut Decoder<'_>) -> Result<bool, XdrError> {
+        // No job, one of known or of unknown length; all else is one that has ended.
+        let busy = matches!(decoder.signed()?, 1 | 2);
+        // Two times, and three numbers each for data, memory and files.
+        for _ in 0..11 {
+            decoder.hyper()?;
+        }
+        Ok(busy)
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::fault::Failure;
 use agent::AgentStatus;
 use agent::protocol::{self, Reply, Request};
 use clap::Args;
@@ -61,6 +62,21 @@ pub(crate) fn here(socket: &Path) -> Option<AgentStatus> {
     };
     let own = std::fs::metadata("/proc/thread-self/ns/net").ok()?.ino();
     (status.network_namespace == own).then_some(*status)
+}
+
+/// Where an agent keeps this host, other commands leave the switch to it: it would take their
+/// changes for somebody else's, and mend them.
+///
+/// # Errors
+/// Says so.
+pub(crate) fn refuse_beside_agent() -> Result<(), Failure> {
+    match here(Path::new(protocol::SOCKET)) {
+        None => Ok(()),
+        Some(_) => Err(Failure::state(
+            "an agent keeps this host and would undo the change; nothing was changed",
+        )
+        .help("change its documents (/etc/moat unless it was told otherwise), then `moat reload`")),
+    }
 }
 
 /// Sends one request and waits for its reply.

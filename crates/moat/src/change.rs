@@ -9,6 +9,7 @@ use datapath::Datapath as _;
 use datapath_nftables::NftablesDatapath;
 use serde_json::{Value, json};
 
+use crate::agent_client;
 use crate::confirm;
 use crate::documents::{self, Declaration, Documents};
 use crate::effect;
@@ -112,6 +113,7 @@ pub(crate) fn apply(arguments: &ApplyArguments, as_json: bool) -> Result<Outcome
         return show_plan(&arguments.documents.paths, host, as_json);
     }
     let prepared = resume::prepare(&arguments.documents.paths, host)?;
+    agent_client::refuse_beside_agent()?;
     confirm::refuse_while_pending()?;
     let guard = arguments.confirm.map(confirm::prepare).transpose()?;
     let applied = match prepared.apply(host) {
@@ -286,6 +288,7 @@ pub(crate) fn remove(arguments: &RemoveArguments, as_json: bool) -> Result<Outco
             "not removed: it was not confirmed; nothing was changed",
         ));
     }
+    agent_client::refuse_beside_agent()?;
     confirm::refuse_while_pending()?;
     datapath.remove()?;
     record::forget();

@@ -9,6 +9,7 @@ use clap::Args;
 use datapath_nftables::NftablesDatapath;
 use serde_json::json;
 
+use crate::agent_client;
 use crate::change::{self, Applied};
 use crate::confirm;
 use crate::documents::{self, Declaration, Documents};
@@ -40,6 +41,7 @@ pub(crate) struct GuardArguments {
 pub(crate) fn guard(arguments: &GuardArguments, as_json: bool) -> Result<Outcome, Failure> {
     let declaration = documents::read(&arguments.documents.paths)?;
     let host = arguments.host.as_deref();
+    agent_client::refuse_beside_agent()?;
     confirm::refuse_while_pending()?;
     // Listen first, look then: nothing falls between the two.
     let hints = hints::listen()?;

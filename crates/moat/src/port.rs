@@ -2,9 +2,10 @@
 //! Knows the command line; what a claim becomes is left to the agent.
 
 use std::collections::BTreeMap;
+use std::io::{self, Read as _};
 use std::net::IpAddr;
 
-use agent::protocol::{PortClaim, Request};
+use agent::protocol::{LONGEST_LINE, PortClaim, Request, Snapshot};
 use clap::{Args, Subcommand};
 use frame::MacAddress;
 use ipnet::IpNet;
@@ -39,6 +40,41 @@ Examples:
 
 Exit codes: 0 done, 1 there is none of that name, or the agent does not answer.")]
     Remove(RemoveArguments),
+    /// Write down what a port, or each port of a VM, has learned, to take it to another host
+    #[command(after_help = "\
+Examples:
+  sudo moat port export web-1/0
+  sudo moat port export web-1 | ssh hv-2 sudo moat port import
+
+With libvirt this is not needed: what was learned travels in the domain's metadata.
+
+Exit codes: 0 done, 1 there is none of that name, or the agent does not answer.")]
+    Export(ExportArguments),
+    /// Take in what `moat port export` wrote on another host, from standard input
+    #[command(after_help = "\
+Examples:
+  sudo moat port import < web-1.json
+
+Ports are known by their MAC. Those that are not here yet get their addresses when they come; what a
+port may learn, how much, and what other ports have is judged here.
+
+Exit codes: 0 done, 1 the agent refused or does not answer, 2 the input is not of that form.")]
+    Import(ImportArguments),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ExportArguments {
+    /// Name of the port or of the VM
+    #[arg(value_name = "PORT|VM")]
+    pub of: String,
+    #[command(flatten)]
+    pub agent: AgentArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportArguments {
+    #[command(flatten)]
+    pub agent: AgentArguments,
 }
 
 #[derive(Args, Debug)]
@@ -97,12 +133,39 @@ pub(crate) fn port(arguments: &PortArguments, as_json: bool) -> Result<Outcome, 
                 port: remove.name.clone(),
             },
         ),
+        PortCommand::Export(export) => (
+            &export.agent,
+            Request::Export {
+                of: export.of.clone(),
+            },
+        ),
+        PortCommand::Import(import) => (
+            &import.agent,
+            Request::Import {
+                learned: read_learned()?,
+            },
+        ),
     };
     let reply = agent_client::ask(&agent.socket, &request, agent.deadline()).map_err(|error| {
         Failure::state(error.to_string())
             .help("`systemctl status moat` says what is wrong with the agent")
     })?;
     hook::tell(&reply, as_json)
+}
+
+/// What ports had learned, from standard input.
+fn read_learned() -> Result<Snapshot, Failure> {
+    let longest = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    io::stdin()
+        .take(longest)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::usage(format!("standard input cannot be read: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!(
+            "standard input is not what `moat port export` writes: {error}"
+        ))
+    })
 }
 
 fn claim(add: &AddArguments) -> Result<PortClaim, Failure> {

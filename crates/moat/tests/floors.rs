@@ -9,8 +9,8 @@ use serde_json::Value;
 const FLOORS: &[(&str, u8)] = &[
     ("frame", 1),
     ("nftables", 1),
-    ("libvirt", 1),
     ("policy", 2),
+    ("libvirt", 2),
     ("learning", 2),
     ("inventory", 3),
     ("datapath", 3),

@@ -7,11 +7,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use frame::MacAddress;
 use ipnet::IpNet;
 
 use crate::document::{Document, Role};
+use crate::learn::Learn;
 use crate::rule::FieldValue;
 
 pub use settle::{Provenance, Settled, settle};
@@ -43,6 +46,8 @@ pub struct Claim {
     pub labels: BTreeMap<String, String>,
     pub variables: BTreeMap<String, Vec<FieldValue>>,
     pub role: Option<Role>,
+    /// Where its addresses may be learned, where the source says so.
+    pub learn: Option<Learn>,
     /// Profiles by where the source found them. [`ProfileSource`] orders them: the first that
     /// names any decides.
     pub profiles: BTreeMap<ProfileSource, Vec<String>>,
@@ -52,6 +57,9 @@ pub struct Claim {
     /// Documents that the source brings for this port (converted filters, security groups,
     /// networks): they hold for its claims, and never replace what people declared.
     pub documents: Vec<Document>,
+    /// Addresses that the port had learned before it came to this host, as its source carries them.
+    /// They are no part of any document: whoever learns on this host decides what of them holds.
+    pub learned: Vec<LearnedAddress>,
     /// Why the interface cannot be enforced at all (a kind of interface that no bridge sees).
     pub refused: Option<String>,
     /// What was respected in part, or not, for status to show.
@@ -64,6 +72,32 @@ pub struct FilterUse {
     pub name: String,
     /// Values in their order.
     pub parameters: BTreeMap<String, Vec<String>>,
+}
+
+/// An address that a port has learned. Times are since 1970, by the clock on the wall.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LearnedAddress {
+    pub address: IpAddr,
+    pub origin: LearnedOrigin,
+    /// When it was learned, or last renewed.
+    pub since: Duration,
+    /// When it ends by itself; `None`: with the port.
+    pub expires: Option<Duration>,
+    /// The DHCP server that gave it.
+    pub server: Option<IpAddr>,
+    /// Which of the port's DHCP clients it was given to.
+    pub client: u64,
+}
+
+/// What made an address the port's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LearnedOrigin {
+    /// The port asked whether it is free.
+    Probed,
+    /// The port spoke as it.
+    Used,
+    /// A DHCP server gave it.
+    Leased,
 }
 
 /// Where a port's profiles come from, the strongest first.

@@ -74,6 +74,11 @@ impl Bindings {
         }
     }
 
+    /// Whether a claim is bound to the interface.
+    pub(super) fn is_bound(&self, ifindex: u32) -> bool {
+        self.interfaces.contains_key(&ifindex)
+    }
+
     /// Whether the claim has an interface, or would have one the next time somebody looks.
     pub(super) fn follows(&self, claim: &Claim, observed: &Observation) -> bool {
         match self.ports.get(&claim.port) {

@@ -10,7 +10,7 @@ use policy::claim::{Claim, ClaimChange};
 use policy::language::load;
 use tracing::{debug, error, info, warn};
 
-use crate::event::Event;
+use crate::event::{Event, Told};
 use crate::host::{DesireError, Desired};
 use crate::protocol::{Reply, Request};
 use crate::standing::{AgentStatus, Difference};
@@ -24,6 +24,8 @@ use super::{Agent, FIRST_PAUSE, LEARNED, LONGEST_PAUSE, Refused, moment_now, sec
 pub(super) struct Round {
     pub(super) documents: bool,
     pub(super) look: bool,
+    /// What ports have learned is to be told to those who carry it.
+    publish: bool,
     waiting: Vec<Waiting>,
     pub(super) stop: bool,
 }
@@ -41,6 +43,10 @@ struct Waiting {
 }
 
 enum Want {
+    /// What ports have learned.
+    Export(String),
+    /// It is done, with these notes.
+    Done(Vec<String>),
     /// Word of a VM was taken.
     Ports(Box<Word>),
     Documents,
@@ -81,10 +87,14 @@ impl<E: Enforcement> Agent<E> {
                 self.metrics.foreign_changes.inc();
                 round.look = true;
             }
+            Event::Libvirt(Told::Carrier(carrier)) => {
+                self.travel.carry_by(carrier);
+                round.publish = true;
+            }
             Event::Libvirt(told) => {
                 for change in self.systems.told(told) {
                     round.look = true;
-                    self.state.change(import::libvirt::SOURCE, change);
+                    self.change(import::libvirt::SOURCE, change);
                 }
             }
             Event::SourceState { name, problem } => match problem {
@@ -102,6 +112,20 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
+    /// Takes what a source says, and what came with it.
+    fn change(&mut self, source: &str, change: ClaimChange) -> Option<Vec<Claim>> {
+        self.travel.take(&change, self.standing.desired());
+        let gone = match &change {
+            ClaimChange::Remove { vm } => Some(vm.clone()),
+            _ => None,
+        };
+        let before = self.state.change(source, change);
+        if let (Some(vm), Some(claims)) = (gone, &before) {
+            self.travel.forget(&vm, claims);
+        }
+        before
+    }
+
     /// What became known of addresses: told, and brought into the next program.
     fn learned(&mut self, events: &[learning::Event], round: &mut Round) {
         tell_learned(events);
@@ -109,7 +133,60 @@ impl<E: Enforcement> Agent<E> {
         let refused = |event: &learning::Event| matches!(event, learning::Event::Refused { .. });
         if !events.iter().all(refused) {
             self.keep_learned();
+            round.publish = true;
         }
+    }
+
+    /// What ports had learned elsewhere.
+    fn bring(&mut self, learned: &Snapshot, round: &mut Round) -> Result<Vec<String>, String> {
+        let brought = self.travel.bring(learned, self.standing.desired());
+        let (here, later) = brought.map_err(|waiting| {
+            format!("what {waiting} ports had learned waits for them already: no room for more")
+        })?;
+        let learner = self.learners.learner_mut();
+        let events = learner.import(&here, moment_now());
+        self.learned(&events, round);
+        Ok(match later {
+            0 => Vec::new(),
+            1 => vec!["1 port is not here yet; its addresses wait for it".to_owned()],
+            many => vec![format!(
+                "{many} ports are not here yet; their addresses wait for them"
+            )],
+        })
+    }
+
+    /// What a port of this name, or each port of a VM of this name, has learned.
+    fn export(&self, of: &str) -> Reply {
+        let ports = self.standing.desired().ports.values();
+        let meant: Vec<&str> = ports
+            .filter(|port| port.name == of || port.vm.as_deref() == Some(of))
+            .map(|port| port.name.as_str())
+            .collect();
+        if meant.is_empty() {
+            return Reply::Refused {
+                message: format!("no port and no VM that is enforced here is called {of}"),
+            };
+        }
+        let learner = self.learners.learner();
+        let learned = meant
+            .into_iter()
+            .filter_map(|name| Some((name.to_owned(), learner.export_port(name)?)));
+        match serde_json::to_string_pretty(&Snapshot::of(learned.collect())) {
+            Ok(text) => Reply::Done {
+                output: format!("{text}\n"),
+                notes: Vec::new(),
+            },
+            Err(error) => Reply::Refused {
+                message: format!("what was learned cannot be written: {error}"),
+            },
+        }
+    }
+
+    /// What ports have learned, for their sources to carry.
+    fn publish(&mut self) {
+        let vms = self.state.claims_of(import::libvirt::SOURCE);
+        let (program, learner) = (self.standing.desired(), self.learners.learner());
+        self.travel.publish(vms, program, learner);
     }
 
     fn keep_learned(&self) {
@@ -136,6 +213,14 @@ impl<E: Enforcement> Agent<E> {
                 let _ = answer.send(Reply::done());
                 return;
             }
+            Request::Export { of } => Want::Export(of.clone()),
+            Request::Import { learned } => match self.bring(learned, round) {
+                Ok(notes) => Want::Done(notes),
+                Err(message) => {
+                    let _ = answer.send(Reply::Refused { message });
+                    return;
+                }
+            },
             Request::Hook { .. } | Request::Claim { .. } | Request::Unclaim { .. } => {
                 match self.word(&request) {
                     Ok(want) => {
@@ -186,7 +271,7 @@ impl<E: Enforcement> Agent<E> {
                 _ => None,
             };
             debug!(source = word.source, ?vm, "speaks");
-            let before = self.state.change(&word.source, change);
+            let before = self.change(&word.source, change);
             word.vms.extend(vm.map(|vm| (vm, before)));
         }
         let said = about.into_iter().map(|vm| Said {
@@ -220,6 +305,9 @@ impl<E: Enforcement> Agent<E> {
             if self.take_back(&mut round.waiting) {
                 self.look();
             }
+        }
+        if round.publish || round.looks() {
+            self.publish();
         }
         for Waiting { answer, want } in round.waiting {
             let reply = self.reply(want);
@@ -276,7 +364,13 @@ impl<E: Enforcement> Agent<E> {
             self.forget_said(&source, &vm);
         }
         self.metrics.looks.inc();
-        let desired = match self.desire() {
+        let mut desired = self.desire();
+        if desired.is_ok() && self.set_vlans() {
+            // Ports are admitted for the VLAN that they are in.
+            self.observe();
+            desired = self.desire();
+        }
+        let desired = match desired {
             Ok(desired) => desired,
             Err(error) => return self.failed(error.to_string()),
         };
@@ -312,6 +406,39 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
+    /// Puts claimed interfaces into the VLANs of their networks; says whether any was changed.
+    fn set_vlans(&self) -> bool {
+        let wanted = self.state.vlans();
+        if wanted.is_empty() {
+            return false;
+        }
+        let vlans = match inventory::vlans() {
+            Ok(vlans) => vlans,
+            Err(error) => {
+                error!("the VLANs of interfaces cannot be read: {error}");
+                return false;
+            }
+        };
+        let mut any = false;
+        for one in wanted {
+            let current = vlans.get(&one.ifindex);
+            let Some(change) = current.and_then(|current| current.change_to(one.vlan)) else {
+                continue;
+            };
+            let (port, device, vlan) = (&one.port, &one.device, one.vlan);
+            match inventory::set_vlan(one.ifindex, &change) {
+                Ok(()) => {
+                    let before = current.and_then(|current| current.pvid);
+                    info!(port, device, vlan, ?before, "is in another VLAN");
+                    any = true;
+                }
+                // Refused then, with the command that would do it.
+                Err(error) => warn!(port, device, vlan, "is not in its VLAN: {error}"),
+            }
+        }
+        any
+    }
+
     /// What should be in force, with what its ports have learned.
     fn desire(&mut self) -> Result<Desired, DesireError> {
         let desired = self.state.desire(&self.capabilities)?;
@@ -319,6 +446,11 @@ impl<E: Enforcement> Agent<E> {
         let catalog = self.state.catalog();
         let mut events = self.learners.follow(catalog, &desired.program, now);
         let ports = desired.program.ports.keys();
+        // It is newer than what this host remembers of an earlier stay.
+        if let Some(arrived) = self.travel.arrivals(&desired.program) {
+            let learner = self.learners.learner_mut();
+            events.extend(learner.import(&arrived, now));
+        }
         let back: BTreeMap<String, PortSnapshot> = ports
             .filter_map(|name| self.remembered.remove_entry(name))
             .collect();
@@ -449,6 +581,11 @@ impl<E: Enforcement> Agent<E> {
                     message: problem.clone(),
                 },
                 None => Reply::done(),
+            },
+            Want::Export(of) => self.export(&of),
+            Want::Done(notes) => Reply::Done {
+                output: String::new(),
+                notes,
             },
             Want::Status => Reply::Status(Box::new(self.status())),
             Want::Metrics => {

@@ -35,6 +35,8 @@ fn a_change_costs_what_it_changes() {
     assert_eq!(host.generation(), generation, "and nothing written");
 
     // Frames that rules and ports count.
+    host.know(0);
+    host.know(1);
     assert_eq!(host.deliver(0, 1, &udp(0, 1, 7, 1).bytes(), 5), 5);
     assert_eq!(host.deliver(1, 0, &udp(1, 0, 53, 1).bytes(), 3), 3);
     let counted = host.counters();

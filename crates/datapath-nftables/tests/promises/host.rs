@@ -79,6 +79,24 @@ impl Host {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
+    /// Tells the bridge where a port is. A hub of a thousand ports makes a thousand copies of each
+    /// frame, as many as the kernel keeps waiting for a processor (netdev_max_backlog) before it
+    /// drops some.
+    pub(crate) fn know(&self, port: usize) {
+        let port = &self.ports[port];
+        let mac = port.mac.map(|byte| format!("{byte:02x}")).join(":");
+        let status = self
+            .switch
+            .namespace()
+            .command("bridge")
+            .args(["fdb", "replace", &mac, "dev"])
+            .arg(&port.device)
+            .args(["master", "static"])
+            .status()
+            .expect("bridge runs: install the package iproute2");
+        assert!(status.success(), "{mac}");
+    }
+
     /// How many copies of the frame, sent so often, arrive at another interface.
     pub(crate) fn deliver(&self, from: usize, to: usize, bytes: &[u8], times: usize) -> usize {
         let sender = self.ports[from].open().expect("a raw port");

@@ -12,9 +12,11 @@ use libvirt::xml::{
 };
 use policy::claim::{Claim, FilterUse, ProfileSource};
 use policy::document::{self, Document, Role};
+use policy::learn::{Learn, LearnMode};
 use policy::origin::Origin;
 
 use super::interface::{Plugged, Way};
+use super::learned;
 use super::names::{filter_profile, port_names};
 
 /// The name of this source in claims.
@@ -60,6 +62,7 @@ pub fn claims(domain: &Domain, networks: &Networks, moment: Moment) -> Vec<Claim
             notes: absent.clone(),
             ..Claim::default()
         };
+        learned::fill(&mut claim, domain, interface);
         if let Err(reason) = fill(&mut claim, domain, &selected, plugged, moment) {
             claim.refused = Some(reason);
         }
@@ -285,11 +288,46 @@ fn from_filter(claim: &mut Claim, filter: &FilterReference) -> Result<(), String
             claim.variables.insert(name.clone(), read);
         }
     }
+    claim.learn = learning(&filter.parameters)?;
     claim.filters.push(FilterUse {
         name: filter.filter.clone(),
         parameters: filter.parameters.clone(),
     });
     Ok(())
+}
+
+/// How libvirt finds the `$IP` of a filter, where it is not given: from the first packet (which it
+/// calls `any`, and which is what it does unless told), or from DHCP. It never learns IPv6.
+fn learning(parameters: &BTreeMap<String, Vec<String>>) -> Result<Option<Learn>, String> {
+    let given = |name: &str| parameters.get(name).map(Vec::as_slice).unwrap_or_default();
+    if !given("IP").is_empty() {
+        return Ok(None);
+    }
+    let how = given("CTRL_IP_LEARNING").first().map(String::as_str);
+    let mode = match how {
+        None | Some("any") => LearnMode::FirstPacket,
+        Some("dhcp") => LearnMode::Dhcp,
+        Some("none") => return Ok(None),
+        Some(other) => {
+            return Err(format!(
+                "<filterref>: parameter CTRL_IP_LEARNING: `{other}` is none of any, dhcp and none"
+            ));
+        }
+    };
+    let server = |text: &String| {
+        text.parse::<IpAddr>()
+            .map_err(|_| format!("<filterref>: parameter DHCPSERVER: `{text}` is no address"))
+    };
+    let servers: Result<_, String> = given("DHCPSERVER").iter().map(server).collect();
+    Ok(Some(Learn {
+        mode,
+        servers: match mode {
+            LearnMode::Dhcp => servers?,
+            _ => Default::default(),
+        },
+        ipv6_limit: Some(0),
+        ..Learn::default()
+    }))
 }
 
 /// An interface's own words come before those for all, word by word.

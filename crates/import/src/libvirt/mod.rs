@@ -12,6 +12,7 @@ mod follow;
 
 mod hook;
 mod interface;
+mod learned;
 mod names;
 
 #[cfg(test)]

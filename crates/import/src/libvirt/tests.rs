@@ -564,3 +564,66 @@ fn filters_become_profiles_where_nothing_stronger_decides() {
     );
     assert_eq!(settled(web, &other).refused, None);
 }
+
+#[test]
+fn a_filter_without_an_address_learns_it_as_libvirt_does() {
+    use policy::learn::LearnMode;
+    let learned = |parameters: &str| {
+        let filter = format!("<filterref filter='clean-traffic'>{parameters}</filterref>");
+        one("", &bridged(1, &filter), &[]).learn
+    };
+    let unset = learned("").unwrap_or_default();
+    assert_eq!(unset.mode, LearnMode::FirstPacket);
+    assert_eq!(unset.ipv6_limit, Some(0), "libvirt never learns IPv6");
+    let leased = "<parameter name='CTRL_IP_LEARNING' value='dhcp'/>\
+                  <parameter name='DHCPSERVER' value='10.0.0.1'/>";
+    let leased = learned(leased).unwrap_or_default();
+    assert_eq!(leased.mode, LearnMode::Dhcp);
+    assert_eq!(leased.servers.len(), 1);
+    assert_eq!(learned("<parameter name='IP' value='10.0.0.5'/>"), None);
+    assert_eq!(
+        learned("<parameter name='CTRL_IP_LEARNING' value='none'/>"),
+        None
+    );
+}
+
+fn what_a_port_had_learned_comes_with_the_domain() {
+    let learned = |mac: &str| {
+        format!(
+            "<learned xmlns='{}'><port mac='{mac}'><address ip='10.0.0.5' from='lease' since='1' \
+             until='9'/></port></learned>",
+            libvirt::xml::LEARNED_NAMESPACE
+        )
+    };
+    let domain = |learned: &str, interfaces: &str| {
+        let text = format!(
+            "<domain type='kvm' id='1'><name>web-1</name><uuid>{UUID}</uuid><metadata>{learned}\
+             </metadata><devices>{interfaces}</devices></domain>"
+        );
+        Domain::parse(&text).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let of = |domain: &Domain| {
+        let claims = claims(domain, &Networks::new(), Moment::Prepared);
+        let learned = claims.into_iter().map(|claim| claim.learned);
+        learned
+            .map(|learned| learned.iter().map(|one| one.address.to_string()).collect())
+            .collect::<Vec<Vec<String>>>()
+    };
+    let two = format!("{}{}", bridged(1, ""), bridged(2, ""));
+    let came = domain(&learned("52:54:00:00:00:02"), &two);
+    assert_eq!(of(&came), [vec![], vec!["10.0.0.5".to_owned()]]);
+    // Another MAC's addresses are nobody's, and two ports with one MAC cannot be told apart.
+    let stranger = domain(&learned("52:54:00:00:00:03"), &two);
+    assert_eq!(of(&stranger), [Vec::<String>::new(), vec![]]);
+    let twins = format!("{}{}", bridged(2, ""), bridged(2, ""));
+    let twins = domain(&learned("52:54:00:00:00:02"), &twins);
+    assert_eq!(of(&twins), [Vec::<String>::new(), vec![]]);
+    // What is not understood is told, and refuses nothing.
+    let strange = domain(&learned("here"), &bridged(2, ""));
+    let claims = claims(&strange, &Networks::new(), Moment::Prepared);
+    let [claim] = claims.as_slice() else {
+        panic!("one claim, not {claims:?}");
+    };
+    assert_eq!(claim.refused, None);
+    assert!(claim.notes.iter().any(|note| note.contains("learned anew")));
+}

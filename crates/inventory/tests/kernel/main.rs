@@ -4,3 +4,4 @@
 mod monitoring;
 mod namespace;
 mod observing;
+mod vlans;

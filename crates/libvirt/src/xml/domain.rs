@@ -1,6 +1,7 @@
 //! A domain. Knows what moat reads of one; its interfaces and metadata are read beside.
 
 use super::interface::Interface;
+use super::learned::{self, LearnedPort};
 use super::metadata::DomainMetadata;
 use super::reader::{self, XmlError};
 use crate::Uuid;
@@ -16,6 +17,9 @@ pub struct Domain {
     pub uuid: Uuid,
     /// What moat's element in `<metadata>` says.
     pub metadata: DomainMetadata,
+    /// What its ports had learned, by what the agent of this host or of another wrote. Where that is
+    /// not understood the domain is read all the same: it then learns anew.
+    pub learned: Result<Vec<LearnedPort>, XmlError>,
     /// In the order of the document.
     pub interfaces: Vec<Interface>,
 }
@@ -29,9 +33,9 @@ impl Domain {
         reader::document(text, "domain", |domain| {
             let name = domain.required_child("name")?.text()?.to_owned();
             let uuid = domain.required_child("uuid")?.text_as("a UUID")?;
-            let metadata = match domain.child("metadata")? {
-                Some(metadata) => DomainMetadata::read(metadata)?,
-                None => DomainMetadata::default(),
+            let (metadata, learned) = match domain.child("metadata")? {
+                Some(metadata) => (DomainMetadata::read(metadata)?, learned::read(metadata)),
+                None => (DomainMetadata::default(), Ok(Vec::new())),
             };
             let mut interfaces = Vec::new();
             if let Some(devices) = domain.child("devices")? {
@@ -50,6 +54,7 @@ impl Domain {
                 name,
                 uuid,
                 metadata,
+                learned,
                 interfaces,
             })
         })

@@ -9,6 +9,7 @@
 mod binding;
 mod domain;
 mod interface;
+mod learned;
 mod metadata;
 mod network;
 mod port;
@@ -22,6 +23,9 @@ pub use domain::Domain;
 pub use interface::{
     Bandwidth, BandwidthLimit, FilterReference, Interface, InterfaceKind, InterfaceSource,
     VirtualPort, Vlan, VlanTag,
+};
+pub use learned::{
+    LEARNED_NAMESPACE, LEARNED_PREFIX, LearnedAddress, LearnedOrigin, LearnedPort, learned_element,
 };
 pub use metadata::{
     DomainMetadata, MetadataRole, NAMESPACE, NetworkMetadata, PortMetadata, PortSelector,

@@ -174,6 +174,9 @@ fn port_of(catalog: &mut Catalog, claim: &Claim, document: Option<&Port>) -> Res
     if port.addresses.is_empty() {
         port.addresses.clone_from(&claim.addresses);
     }
+    if port.learn.is_none() {
+        port.learn.clone_from(&claim.learn);
+    }
     if port.profiles.is_empty()
         && let Some((_, profiles)) = first_named(claim)
     {
