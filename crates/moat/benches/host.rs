@@ -12,6 +12,8 @@ mod control;
 mod documents;
 #[path = "host/frames.rs"]
 mod frames;
+#[path = "host/life.rs"]
+mod life;
 #[path = "host/memory.rs"]
 mod memory;
 #[path = "host/peers.rs"]
@@ -45,6 +47,9 @@ fn main() {
     }
     if wanted("broadcasts") {
         broadcasts::measure(&mut table);
+    }
+    if wanted("life") {
+        life::measure(&mut table);
     }
     println!();
     for missed in &table.missed {

@@ -55,6 +55,8 @@ pub(crate) struct Churn {
     /// Honest frames of ports that an agent had said to admit.
     pub(crate) admitted: u64,
     renamed: usize,
+    /// Agents may be killed.
+    violent: bool,
 }
 
 impl Churn {
@@ -73,6 +75,7 @@ impl Churn {
             owed: BTreeSet::new(),
             admitted: 0,
             renamed: 0,
+            violent: false,
         }
     }
 
@@ -82,6 +85,7 @@ impl Churn {
 
     /// One thing happens. `violent`: agents may be killed.
     pub(crate) fn step(&mut self, violent: bool) {
+        self.violent = violent;
         let number = self.random.below(self.machines.len());
         let kinds = if violent { 26 } else { 20 };
         match (self.random.below(kinds), self.machines[number].is_some()) {
@@ -281,7 +285,8 @@ impl Churn {
         let probe = self.prober.add_stray(&stranger, number);
         if self.random.once_in(2) {
             // An agent that has just begun remembers names too, and must not be taken in.
-            if self.hosts[machine.host].runs() && self.random.once_in(4) {
+            let may = self.violent && self.hosts[machine.host].runs();
+            if may && self.random.once_in(4) {
                 self.hosts[machine.host].kill();
                 self.hosts[machine.host].start();
             }
