@@ -1,6 +1,9 @@
 //! The loop: takes what happened, decides what should be in force, brings it there, answers who waits.
 //! Knows the order of these steps; each of them is done elsewhere.
 
+mod addresses;
+mod answering;
+mod enforcing;
 mod round;
 #[cfg(test)]
 mod tests;
