@@ -8,3 +8,4 @@ mod host;
 mod migrating;
 mod running;
 mod start;
+mod travelling;
