@@ -9,3 +9,4 @@ mod identity;
 mod migrating;
 mod running;
 mod start;
+mod travelling;
