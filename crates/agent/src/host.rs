@@ -327,14 +327,21 @@ impl HostState {
             source: source.to_owned(),
             id: vm.to_owned(),
         };
+        let here = |claim: &Claim| {
+            let device = claim.device.as_ref();
+            device.is_some_and(|device| self.observed.interfaces.contains_key(device))
+        };
+        // Most words are about interfaces that are here, and need no second world.
+        if self.claims.get(&key)?.claims.iter().all(here) {
+            return None;
+        }
         let bridges = self.bridges_of(source, vm);
         let mut next = self.clone();
         let claimed = next.claims.get_mut(&key)?;
         let mut imagined = false;
         for (claim, bridge) in claimed.claims.iter_mut().zip(bridges) {
             let Some(bridge) = bridge else { continue };
-            let here = claim.device.as_ref();
-            if here.is_some_and(|device| self.observed.interfaces.contains_key(device)) {
+            if here(claim) {
                 continue;
             }
             let network = claim.network.as_ref();

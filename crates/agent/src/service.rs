@@ -35,6 +35,9 @@ use crate::travel::Travel;
 
 /// How many events are taken before anybody is answered: a flood delays, and does not starve.
 const AT_ONCE: usize = 4096;
+/// How long after word of interfaces everything is looked at: a VM's start is a dozen such words, and
+/// its hook does not wait for them. Meanwhile a new interface is in quarantine (on a managed bridge).
+const LINKS_SETTLE: Duration = Duration::from_millis(20);
 /// The pause after the switch refused; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -156,6 +159,8 @@ pub struct Agent<E> {
     switch_problem: Option<String>,
     deaf: BTreeMap<String, String>,
     pause: Duration,
+    /// When to look because interfaces changed.
+    links_due: Option<Instant>,
 }
 
 impl<E: Enforcement> Agent<E> {
@@ -193,6 +198,7 @@ impl<E: Enforcement> Agent<E> {
             switch_problem: None,
             deaf: BTreeMap::new(),
             pause: FIRST_PAUSE,
+            links_due: None,
         };
         let known = agent.restore();
         agent.remember_claims();
@@ -290,7 +296,13 @@ impl<E: Enforcement> Agent<E> {
             alive();
             let expiry = self.learners.next_expiry();
             let expiry = expiry.map(|moment| after(moment.since(moment_now())));
-            let wait = [Some(audit), retry, expiry, Some(after(pulse))];
+            let wait = [
+                Some(audit),
+                retry,
+                expiry,
+                self.links_due,
+                Some(after(pulse)),
+            ];
             let wait = wait.into_iter().flatten().min();
             let wait = wait.map_or(pulse, |at| at.saturating_duration_since(Instant::now()));
             let mut round = Round::default();
@@ -310,6 +322,10 @@ impl<E: Enforcement> Agent<E> {
                 round.look = true;
             }
             round.look |= retry.is_some_and(|at| now >= at);
+            round.look |= self.links_due.is_some_and(|at| now >= at);
+            // Leases end in a look.
+            let ended = self.learners.next_expiry();
+            round.look |= ended.is_some_and(|moment| moment <= moment_now());
             let looked = round.looks();
             let stop = round.stop;
             self.carry_out(round);

@@ -60,6 +60,7 @@ impl<E: Enforcement> Agent<E> {
 
     /// Brings the switch to what should be in force now.
     pub(super) fn look(&mut self) {
+        self.links_due = None;
         if !self.ready {
             let problem = self
                 .documents_problem

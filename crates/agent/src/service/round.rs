@@ -12,7 +12,7 @@ use crate::protocol::{Reply, Request};
 use crate::store::Said;
 use crate::systems::Interpreted;
 
-use super::{Agent, moment_now};
+use super::{Agent, LINKS_SETTLE, after, moment_now};
 
 /// What a round has to do.
 #[derive(Default)]
@@ -65,7 +65,9 @@ impl<E: Enforcement> Agent<E> {
         match event {
             Event::Asked { request, answer } => self.asked(request, answer, round),
             Event::Documents => round.documents = true,
-            Event::Links => round.look = true,
+            Event::Links => {
+                self.links_due.get_or_insert(after(LINKS_SETTLE));
+            }
             Event::Report {
                 ifindex,
                 direction,
