@@ -25,7 +25,7 @@ pub(crate) enum Prepared {
     /// Only the difference to what was recorded.
     On(Box<Resumed>),
     /// The table has to be read.
-    Afresh(Box<NftablesDatapath>, Declaration),
+    Afresh(Box<NftablesDatapath>, Box<Declaration>),
 }
 
 pub(crate) struct Resumed {
@@ -87,7 +87,8 @@ fn join<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T, Failure> {
 }
 
 fn afresh(opening: Opening, declaration: Declaration) -> Result<Prepared, Failure> {
-    Ok(Prepared::Afresh(Box::new(opening.finish()?), declaration))
+    let datapath = Box::new(opening.finish()?);
+    Ok(Prepared::Afresh(datapath, Box::new(declaration)))
 }
 
 /// What was recorded, and that it holds.
@@ -212,7 +213,7 @@ impl Prepared {
                 Err(DatapathError::Refused(_)) => {
                     let opening = Opening::begin();
                     let declaration = documents::declare(resumed.sources, |_| None)?;
-                    (Box::new(opening.finish()?), declaration)
+                    (Box::new(opening.finish()?), Box::new(declaration))
                 }
                 Err(error) => return Err(error.into()),
             },
