@@ -139,12 +139,20 @@ impl From<[u8; 6]> for MacAddress {
 
 impl Serialize for MacAddress {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            self.0.serialize(serializer)
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for MacAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // For programs alone: six bytes, as std does with IP addresses.
+        if !deserializer.is_human_readable() {
+            return Ok(Self(<[u8; 6]>::deserialize(deserializer)?));
+        }
         String::deserialize(deserializer)?
             .parse()
             .map_err(de::Error::custom)

@@ -240,13 +240,18 @@ pub(crate) fn converge(
 }
 
 /// Plans explain themselves better with it, and the next apply is faster; nothing depends on it.
-pub(crate) fn remember(
+fn remember(
     moment: &record::Moment,
     declaration: &Declaration,
     prospect: &Prospect,
     host: Option<&str>,
 ) {
-    if let Err(error) = record::keep(moment, declaration, prospect, host) {
+    told(record::keep(moment, declaration, prospect, host));
+}
+
+/// Says where the record could not be kept.
+pub(crate) fn told(kept: std::io::Result<()>) {
+    if let Err(error) = kept {
         output::note(format!(
             "note: the documents could not be kept in /run/moat ({error}): the next plan shows what \
              changes in the switch, but not what that means"

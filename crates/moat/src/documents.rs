@@ -43,20 +43,11 @@ pub(crate) struct Declaration {
 /// # Errors
 /// Files that cannot be read, or all that is wrong in them.
 pub(crate) fn read(paths: &[PathBuf]) -> Result<Declaration, Failure> {
-    read_again(paths, |_| None)
+    declare(sources(paths)?, |_| None)
 }
 
-/// As [`read`], where `kept` knows what was read of a source of the same name and text before.
+/// Checks sources together, where `kept` knows what was read of a source of the same name and text before.
 ///
-/// # Errors
-/// As [`read`].
-pub(crate) fn read_again<'a>(
-    paths: &[PathBuf],
-    kept: impl Fn(&Source) -> Option<&'a [u8]>,
-) -> Result<Declaration, Failure> {
-    declare(sources(paths)?, kept)
-}
-
 /// # Errors
 /// All that is wrong in the sources.
 pub(crate) fn declare<'a>(

@@ -3,7 +3,6 @@
 //! one build of moat, one network namespace and one generation of its tables. What is in force is
 //! always the switch's to say, and a record of another moment says nothing about it.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, Read as _, Write as _};
@@ -12,7 +11,8 @@ use std::path::Path;
 
 use datapath::{Capabilities, Datapath, resolve};
 use datapath_nftables::{Installed, NftablesDatapath};
-use policy::language::{Source, load_again};
+use policy::document::Document;
+use policy::language::{Source, additions, kept_names, restore};
 use policy::observation::Observation;
 use policy::{HostProgram, Incremental};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ use crate::situation::{self, Prospect};
 
 const FILE: &str = "applied";
 /// Begins the file. The number counts up with every change of what follows.
-const FORMAT: &[u8; 16] = b"moat record   2\n";
+const FORMAT: &[u8; 16] = b"moat record   3\n";
 const SUM: usize = size_of::<u64>();
 
 /// What was applied.
@@ -123,12 +123,17 @@ fn modules() -> u64 {
 /// The bytes of a record that is whole.
 pub(crate) struct Stored(Vec<u8>);
 
-#[derive(Serialize, Deserialize)]
 pub(crate) struct Contents<'a> {
     pub moment: Moment,
+    pub said: Said<'a>,
+}
+
+/// All but the moment, which follows it: that is known last.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Said<'a> {
     /// The Host document that was asked for.
     pub wanted: Option<&'a str>,
-    host: &'a str,
+    pub host: &'a str,
     pub capabilities: Capabilities,
     /// An [`Observation`].
     observed: &'a [u8],
@@ -168,8 +173,9 @@ impl Stored {
     /// `None` where it was written in a form that this build does not know.
     pub(crate) fn contents(&self) -> Option<Contents<'_>> {
         let (_, body) = split(&self.0)?;
-        let (contents, rest) = postcard::take_from_bytes::<Contents<'_>>(body).ok()?;
-        rest.is_empty().then_some(contents)
+        let (said, rest) = postcard::take_from_bytes::<Said<'_>>(body).ok()?;
+        let (moment, rest) = postcard::take_from_bytes::<Moment>(rest).ok()?;
+        rest.is_empty().then_some(Contents { moment, said })
     }
 }
 
@@ -199,20 +205,20 @@ impl<'a> Contents<'a> {
     pub(crate) fn index(&self) -> Index<'a> {
         // Bytes that another build made say to that build what they say.
         let same = build().is_some_and(|build| Some(build) == self.moment.build);
-        let sources = self.sources.iter().map(|source| (source.name, *source));
+        let sources = self.said.sources.iter();
         Index {
-            count: self.sources.len(),
-            sources: sources.collect(),
+            count: self.said.sources.len(),
+            sources: sources.map(|source| (source.name, *source)).collect(),
             same,
         }
     }
 
     pub(crate) fn observed(&self) -> Option<Observation> {
-        postcard::from_bytes(self.observed).ok()
+        postcard::from_bytes(self.said.observed).ok()
     }
 
     fn declaration(&self) -> Option<Declaration> {
-        let sources = self.sources.iter();
+        let sources = self.said.sources.iter();
         let sources = sources.map(|source| Source::new(source.name, source.text));
         let index = self.index();
         documents::declare(sources.collect(), |source| index.kept(source)).ok()
@@ -220,25 +226,51 @@ impl<'a> Contents<'a> {
 
     /// What was applied, compiled. Only for the build that wrote it.
     pub(crate) fn before(&self) -> Option<Incremental> {
-        // Where what was read is kept, nobody looks at the text.
-        let text = |source: &KeptSource<'a>| match source.kept {
-            [] => source.text,
-            _ => "",
-        };
-        let sources = self.sources.iter();
-        let sources: Vec<Source> = sources
-            .map(|source| Source::new(source.name, text(source)))
-            .collect();
-        let kept = RefCell::new(self.sources.iter().map(|source| source.kept));
-        // Each source is asked for once, in their order.
-        let next = |_: &Source| kept.borrow_mut().next().filter(|kept| !kept.is_empty());
-        let reading = load_again(&sources, next)?;
-        let mut pairs = reading.kept.iter().zip(&self.sources);
-        let same = pairs.all(|(now, before)| now.is_empty() == before.kept.is_empty());
-        let catalog = same.then_some(reading.catalog)?;
-        let mut before = Incremental::new(catalog, self.wanted, self.observed()?);
+        let sources = self.said.sources.iter();
+        let catalog = restore(sources.map(|source| (source.name, source.text, source.kept)))?;
+        let mut before = Incremental::new(catalog, self.said.wanted, self.observed()?);
         before.compile().ok()?;
         Some(before)
+    }
+}
+
+/// What sources are besides those of a record.
+pub(crate) struct Difference<'a> {
+    /// Ports that no source has as it was.
+    gone: Vec<String>,
+    /// What was kept of each source; `None` for one that is new or not what it was.
+    pub kept: Vec<Option<&'a [u8]>>,
+}
+
+impl Difference<'_> {
+    /// The very same sources.
+    pub(crate) fn is_none(&self) -> bool {
+        self.gone.is_empty() && self.kept.iter().all(Option::is_some)
+    }
+
+    /// Makes what the record says what the sources say, and gives back what to keep of each that differs,
+    /// in their order. `None` where that takes more than these: `documents` have then to be replaced.
+    pub(crate) fn follow(
+        &self,
+        documents: &mut Incremental,
+        sources: &[Source],
+    ) -> Option<Vec<Vec<u8>>> {
+        for port in &self.gone {
+            documents.remove_port(port);
+        }
+        let pairs = sources.iter().zip(&self.kept);
+        let new = pairs.filter_map(|(source, kept)| kept.is_none().then_some(source));
+        let added = additions(documents.catalog(), new)?;
+        let mut kept = Vec::with_capacity(added.len());
+        for addition in added {
+            // A source without documents is not worth a special case.
+            (!addition.kept.is_empty()).then_some(())?;
+            for port in addition.ports {
+                documents.insert(Document::Port(port));
+            }
+            kept.push(addition.kept);
+        }
+        Some(kept)
     }
 }
 
@@ -257,20 +289,113 @@ impl<'a> Index<'a> {
         (self.same && known.text == source.text && !known.kept.is_empty()).then_some(known.kept)
     }
 
-    /// Whether these are the sources, all of them and no other.
-    pub(crate) fn is_all(&self, sources: &[Source]) -> bool {
-        let known = |source: &Source| {
-            let known = self.sources.get(source.name.as_str());
-            known.is_some_and(|known| known.text == source.text)
+    /// In what sources differ. `None` where that is more than ports, or not to be told.
+    pub(crate) fn difference(&self, sources: &[Source]) -> Option<Difference<'a>> {
+        // Two of one name cannot be told apart.
+        (self.same && self.sources.len() == self.count).then_some(())?;
+        let mut left = self.sources.clone();
+        let mut kept = Vec::with_capacity(sources.len());
+        for source in sources {
+            let name = source.name.as_str();
+            let same = left
+                .get(name)
+                .is_some_and(|known| known.text == source.text);
+            kept.push(if same {
+                left.remove(name).map(|known| known.kept)
+            } else {
+                None
+            });
+        }
+        let gone = left.values().map(|known| match known.kept {
+            [] => None,
+            kept => kept_names(kept),
+        });
+        let gone: Option<Vec<Vec<String>>> = gone.collect();
+        Some(Difference {
+            gone: gone?.into_iter().flatten().collect(),
+            kept,
+        })
+    }
+}
+
+/// A record of what is about to be applied: all that does not depend on the moment.
+pub(crate) struct Draft {
+    body: Vec<u8>,
+    sum: DefaultHasher,
+}
+
+impl Draft {
+    /// Each source comes with what to keep of it.
+    ///
+    /// # Errors
+    /// As putting these into bytes.
+    pub(crate) fn of<'a>(
+        wanted: Option<&str>,
+        host: &str,
+        capabilities: Capabilities,
+        observed: &Observation,
+        sources: impl Iterator<Item = (&'a Source, &'a [u8])>,
+    ) -> io::Result<Self> {
+        let observed = postcard::to_allocvec(observed).map_err(io::Error::other)?;
+        let sources: Vec<KeptSource<'_>> = sources
+            .map(|(source, kept)| KeptSource {
+                name: &source.name,
+                text: &source.text,
+                kept,
+            })
+            .collect();
+        let length = sources
+            .iter()
+            .fold(observed.len(), |sum, source| sum + source.room());
+        let said = Said {
+            wanted,
+            host,
+            capabilities,
+            observed: &observed,
+            sources,
         };
-        sources.len() == self.count && sources.iter().all(known)
+        let room = Vec::with_capacity(length + 4096);
+        let body = postcard::to_extend(&said, room).map_err(io::Error::other)?;
+        let mut sum = DefaultHasher::new();
+        sum.write(&body);
+        Ok(Self { body, sum })
+    }
+
+    /// Keeps it, with the moment at which it holds.
+    ///
+    /// # Errors
+    /// As writing a file: the apply itself is not affected.
+    pub(crate) fn keep(mut self, moment: &Moment) -> io::Result<()> {
+        let moment = postcard::to_allocvec(moment).map_err(io::Error::other)?;
+        self.sum.write(&moment);
+        let folder = guardian::make_folder()?;
+        let temporary = folder.join(format!("{FILE}.{}", std::process::id()));
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .custom_flags(libc::O_NOFOLLOW)
+            .mode(0o600)
+            .open(&temporary)?;
+        file.write_all(FORMAT)?;
+        file.write_all(&self.sum.finish().to_le_bytes())?;
+        file.write_all(&self.body)?;
+        file.write_all(&moment)?;
+        std::fs::rename(&temporary, folder.join(FILE))
+    }
+}
+
+impl KeptSource<'_> {
+    /// Bytes in the record, and a few for their lengths.
+    fn room(&self) -> usize {
+        self.name.len() + self.text.len() + self.kept.len() + 12
     }
 }
 
 /// Keeps what was applied.
 ///
 /// # Errors
-/// As writing a file: the apply itself is not affected.
+/// As [`Draft::keep`].
 pub(crate) fn keep(
     moment: &Moment,
     declaration: &Declaration,
@@ -278,36 +403,16 @@ pub(crate) fn keep(
     wanted: Option<&str>,
 ) -> io::Result<()> {
     let own = situation::own_name(&declaration.catalog);
-    let observed = postcard::to_allocvec(&prospect.observed).map_err(io::Error::other)?;
-    let sources = declaration.sources.iter().zip(&declaration.kept);
-    let contents = Contents {
-        moment: moment.clone(),
-        wanted: wanted.or(own.as_deref()),
-        host: &prospect.program.host,
-        capabilities: prospect.capabilities.clone(),
-        observed: &observed,
-        sources: sources
-            .map(|(source, kept)| KeptSource {
-                name: &source.name,
-                text: &source.text,
-                kept,
-            })
-            .collect(),
-    };
-    let body = postcard::to_allocvec(&contents).map_err(io::Error::other)?;
-    let folder = guardian::make_folder()?;
-    let temporary = folder.join(format!("{FILE}.{}", std::process::id()));
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .custom_flags(libc::O_NOFOLLOW)
-        .mode(0o600)
-        .open(&temporary)?;
-    file.write_all(FORMAT)?;
-    file.write_all(&checksum(&body).to_le_bytes())?;
-    file.write_all(&body)?;
-    std::fs::rename(&temporary, folder.join(FILE))
+    let sources = declaration.sources.iter();
+    let kept = declaration.kept.iter().map(Vec::as_slice);
+    let draft = Draft::of(
+        wanted.or(own.as_deref()),
+        &prospect.program.host,
+        prospect.capabilities.clone(),
+        &prospect.observed,
+        sources.zip(kept),
+    )?;
+    draft.keep(moment)
 }
 
 /// Whether there is a record, and one of that moment if there can be.
@@ -331,7 +436,7 @@ pub(crate) fn read() -> Option<Record> {
     let contents = stored.contents()?;
     Some(Record {
         declaration: contents.declaration()?,
-        host: contents.host.to_owned(),
+        host: contents.said.host.to_owned(),
         observed: contents.observed()?,
     })
 }

@@ -1,5 +1,7 @@
 //! Promise 1 at the edges: interfaces that nobody claims, names that are used again, the host itself, too much.
 
+use testbed::SwitchPort;
+
 use super::host::{Host, port, surroundings, udp};
 
 fn documents(bridge: &str, profile: &str, ports: &[u32]) -> String {
@@ -40,6 +42,54 @@ fn what_nobody_claims_is_in_quarantine_both_ways() {
     host.ports.push(late);
     assert_eq!(host.deliver(4, 0, &frame(4, 0), 1), 0, "from a stranger");
     assert_eq!(host.deliver(0, 4, &frame(0, 4), 1), 0, "to a stranger");
+}
+
+/// A port that takes all ARP is found by the low half of its index: half an index is not a port.
+#[test]
+fn a_stranger_with_half_the_index_of_a_port_gets_no_arp() {
+    let mut host = Host::new(2);
+    let before = documents("managed: true", OPEN, &[0, 1]);
+    host.apply(&before);
+    let listed = host.nft(&["list", "set", "bridge", "moat", "in-arp"]);
+    assert!(listed.contains("port-0"), "{listed}");
+    let twin = SwitchPort {
+        device: "vnet9".to_owned(),
+        index: host.ports[0].index + 0x1_0000,
+        end_namespace: host.switch.namespace().clone(),
+        end_device: "far9".to_owned(),
+        end_index: host.ports[1].index + 0x1_0000,
+        ..host.ports[0].clone()
+    };
+    let bridge = host.switch.bridges()[0].name.clone();
+    let (near, far) = (twin.index.to_string(), twin.end_index.to_string());
+    let made = format!(
+        "link add vnet9 index {near} type veth peer name far9 index {far}\nlink set far9 up\n\
+         link set vnet9 up master {bridge}\n"
+    );
+    for line in made.lines() {
+        let mut ip = host.switch.namespace().command("ip");
+        let status = ip.args(line.split(' ')).status();
+        assert!(
+            status.expect("ip runs: install iproute2").success(),
+            "{line}"
+        );
+    }
+    // The kernel tells the bridge from a work queue.
+    let carries = |name| host.switch.links().find(name).expect("the device").carries;
+    while !carries("vnet9") {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    host.ports.push(twin);
+    let mut request = vec![0xff; 6];
+    request.extend([0x52, 0x54, 0, 0, 0, 2, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1]);
+    request.extend([0x52, 0x54, 0, 0, 0, 2, 10, 0, 0, 2]);
+    request.extend([0, 0, 0, 0, 0, 0, 10, 0, 0, 99]);
+    request.resize(60, 0);
+    assert_eq!(host.deliver(1, 0, &request, 1), 1, "to the port");
+    assert_eq!(host.deliver(1, 2, &request, 1), 0, "to the stranger");
+    // Nothing but the policy kept it from there.
+    host.apply(&format!("{before}{}", port(9, "web")));
+    assert_eq!(host.deliver(1, 2, &request, 1), 1, "admitted");
 }
 
 #[test]

@@ -47,6 +47,11 @@ impl Incremental {
         &self.catalog
     }
 
+    /// What exists, as it was told last.
+    pub fn observed(&self) -> &Observation {
+        &self.observed
+    }
+
     /// Adds a document, or puts it in the place of the one of its kind and name.
     pub fn insert(&mut self, document: Document) {
         match &document {

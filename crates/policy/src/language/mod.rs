@@ -20,7 +20,7 @@ mod yaml;
 use std::str::FromStr;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Found, Related, Severity, Span};
-pub use kept::{Reading, load_again};
+pub use kept::{Addition, Reading, additions, kept_names, load_again, restore};
 #[cfg(test)]
 pub(crate) use names::is_reserved;
 

@@ -103,3 +103,52 @@ fn ports_are_kept_and_nothing_else() {
     let full: Vec<bool> = reading.kept.iter().map(|kept| !kept.is_empty()).collect();
     assert_eq!(full, [false, true, true]);
 }
+
+proptest! {
+    #[test]
+    fn what_is_added_is_what_all_sources_say(before in flaws(), after in flaws()) {
+        let (before, after) = (sources(&before), sources(&after));
+        prop_assume!(load(&before).is_ok());
+        let reading = load_again(&before, |_| None).expect("nothing is wrong");
+        let mut catalog = reading.catalog;
+        // Ports that are not as they were go, the others are as they were.
+        for (source, kept) in before.iter().zip(&reading.kept).skip(1) {
+            if !after.contains(source) {
+                for name in kept_names(kept).expect("what was kept") {
+                    catalog.ports.remove(&name);
+                }
+            }
+        }
+        let new = after.iter().filter(|source| !before.contains(source));
+        if let Some(added) = additions(&catalog, new.clone()) {
+            let alone = new.map(|source| load_again(&[before[0].clone(), source.clone()], |_| None));
+            for (addition, alone) in added.into_iter().zip(alone) {
+                let alone = alone.expect("nothing is wrong");
+                prop_assert_eq!(Some(addition.kept.as_slice()), alone.kept.get(1).map(AsRef::as_ref));
+                for port in addition.ports {
+                    prop_assert!(catalog.insert(Document::Port(port)).is_none(), "a second one");
+                }
+            }
+            prop_assert_eq!(load(&after).ok(), Some(catalog));
+        }
+    }
+}
+
+#[test]
+fn a_good_port_is_added() {
+    let all = sources(&[0, 0, 0]);
+    let (new, before) = all.split_last().expect("a port");
+    let catalog = load(before).expect("nothing is wrong");
+    let added = additions(&catalog, std::iter::once(new)).expect("nothing is wrong");
+    let ports: usize = added.iter().map(|addition| addition.ports.len()).sum();
+    assert_eq!(ports, 1);
+}
+
+#[test]
+fn what_was_kept_is_the_catalog() {
+    let sources = sources(&[0, 2, 0]);
+    let reading = load_again(&sources, |_| None).expect("nothing is wrong");
+    let pairs = sources.iter().zip(&reading.kept);
+    let kept = pairs.map(|(source, kept)| (source.name.as_str(), source.text.as_str(), &**kept));
+    assert_eq!(restore(kept).as_ref(), Some(&reading.catalog));
+}
