@@ -17,13 +17,14 @@ impl<E: Enforcement> Agent<E> {
     pub(super) fn take_back(&mut self, waiting: &mut Vec<Waiting>) -> bool {
         let mut any = false;
         let mut left = Vec::with_capacity(waiting.len());
-        for mut one in waiting.drain(..) {
+        // The latest first: of two words about one VM, what held before the earlier one holds again.
+        for mut one in waiting.drain(..).rev() {
             let Want::Ports(word) = &mut one.want else {
                 left.push(one);
                 continue;
             };
             let mut reasons = Vec::new();
-            for (vm, before) in &mut word.vms {
+            for (vm, before) in word.vms.iter_mut().rev() {
                 let refusal = self.refusal(&word.source, vm).or_else(|| {
                     let source = &word.source;
                     self.state.foresee(source, vm, &self.capabilities)
@@ -50,6 +51,7 @@ impl<E: Enforcement> Agent<E> {
                 let _ = one.answer.send(Reply::Refused { message });
             }
         }
+        left.reverse();
         *waiting = left;
         any
     }

@@ -190,3 +190,38 @@ fn floods_of_hints_and_reports_do_not_pile_up() {
     handle.send(report());
     assert_eq!(events.try_iter().count(), 2);
 }
+
+#[test]
+fn of_two_refused_words_at_once_what_held_before_both_holds_again() {
+    let folder = Folder::new("twice");
+    let switch = Switch::default();
+    let claim = |profile: &str| Request::Claim {
+        port: PortClaim {
+            name: "web-1/0".to_owned(),
+            bridge: Some("no-such-bridge".to_owned()),
+            profiles: vec![profile.to_owned()],
+            ..PortClaim::default()
+        },
+    };
+    let good = ask(start(&folder, &switch, GOOD), vec![claim("plain")]);
+    assert!(matches!(good.as_slice(), [Reply::Done { .. }]), "{good:?}");
+    let agent = start(&folder, &switch, GOOD);
+    let replies = ask(
+        agent,
+        vec![claim("none"), claim("neither"), Request::Status],
+    );
+    let [
+        Reply::Refused { .. },
+        Reply::Refused { .. },
+        Reply::Status(status),
+    ] = replies.as_slice()
+    else {
+        panic!("{replies:?}");
+    };
+    let states: Vec<_> = status.ports.iter().map(|port| port.state).collect();
+    assert_eq!(
+        states,
+        [crate::standing::PortState::Absent],
+        "waits for its interface"
+    );
+}
