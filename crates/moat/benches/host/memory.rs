@@ -94,7 +94,7 @@ fn command(table: &mut Table) {
         start.elapsed()
     };
     apply();
-    let mut times: Vec<Duration> = (0..7)
+    let mut times: Vec<Duration> = (0..41)
         .map(|_| {
             folder.write(&last);
             let spent = apply();
