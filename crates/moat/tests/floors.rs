@@ -9,6 +9,8 @@ use serde_json::Value;
 const FLOORS: &[(&str, u8)] = &[
     ("frame", 1),
     ("nftables", 1),
+    ("openflow", 1),
+    ("ovsdb", 1),
     ("policy", 2),
     ("libvirt", 2),
     ("learning", 2),
@@ -16,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("datapath", 3),
     ("import", 3),
     ("datapath-nftables", 4),
+    ("datapath-openvswitch", 4),
     ("agent", 4),
     ("moat", 5),
 ];

@@ -1,0 +1,1 @@
+//! The datapath that lowers programs to OpenFlow tables of Open vSwitch. Knows flows and their ownership; what a policy means is left to `policy`.
