@@ -1,1 +1,17 @@
 //! OpenFlow as bytes, values and text, and the state of one connection. What flows mean is left to others.
+
+pub mod action;
+pub mod field;
+pub mod instruction;
+pub mod matching;
+pub mod port_number;
+pub mod text;
+pub mod version;
+pub mod wire;
+
+pub use action::Action;
+pub use field::{Field, FieldMatch, Subfield};
+pub use instruction::Instruction;
+pub use matching::Match;
+pub use port_number::PortNumber;
+pub use version::Version;
