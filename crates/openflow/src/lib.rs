@@ -2,8 +2,10 @@
 
 pub mod action;
 pub mod field;
+pub mod framing;
 pub mod instruction;
 pub mod matching;
+pub mod message;
 pub mod port_number;
 pub mod text;
 pub mod version;
@@ -11,7 +13,9 @@ pub mod wire;
 
 pub use action::Action;
 pub use field::{Field, FieldMatch, Subfield};
+pub use framing::{Framer, Header};
 pub use instruction::Instruction;
 pub use matching::Match;
+pub use message::{Envelope, FlowMod, Message};
 pub use port_number::PortNumber;
 pub use version::Version;
