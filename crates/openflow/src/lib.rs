@@ -1,6 +1,7 @@
 //! OpenFlow as bytes, values and text, and the state of one connection. What flows mean is left to others.
 
 pub mod action;
+pub mod connection;
 pub mod field;
 pub mod framing;
 pub mod instruction;
@@ -12,6 +13,7 @@ pub mod version;
 pub mod wire;
 
 pub use action::Action;
+pub use connection::Connection;
 pub use field::{Field, FieldMatch, Subfield};
 pub use framing::{Framer, Header};
 pub use instruction::Instruction;
