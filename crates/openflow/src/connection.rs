@@ -25,7 +25,8 @@ pub use request::Answer;
 
 use crate::framing::{Framer, HEADER_LENGTH, Header};
 use crate::message::{
-    Bytes, Envelope, ErrorCode, ErrorMessage, FlowModTableId, Hello, Message, MultipartRequest, RequestBody,
+    Bytes, Envelope, ErrorCode, ErrorMessage, FlowModTableId, Hello, Message, MultipartRequest,
+    RequestBody,
 };
 use crate::version::Version;
 use batch::Batches;
@@ -70,7 +71,13 @@ impl Connection {
             batches: Batches::default(),
             configuration,
         };
-        let highest = connection.configuration.versions.iter().copied().max().unwrap_or(Version::V1_3);
+        let highest = connection
+            .configuration
+            .versions
+            .iter()
+            .copied()
+            .max()
+            .unwrap_or(Version::V1_3);
         let hello = Message::Hello(Hello::offering(&connection.configuration.versions));
         let xid = connection.take_xids(1);
         // A hello fits into every version.
@@ -119,7 +126,8 @@ impl Connection {
     /// encoded only as fast as the peer takes them.
     pub fn poll_transmit(&mut self) -> &[u8] {
         if let Some(version) = self.version.filter(|_| !self.ended) {
-            self.batches.feed(version, &mut self.next_xid, &mut self.output);
+            self.batches
+                .feed(version, &mut self.next_xid, &mut self.output);
         }
         self.output.waiting()
     }
@@ -169,7 +177,9 @@ impl Connection {
             && let Some(version) = self.version
         {
             let xid = self.take_xids(1);
-            let _ = self.output.append(&Message::EchoRequest(Bytes::default()), version, xid);
+            let _ = self
+                .output
+                .append(&Message::EchoRequest(Bytes::default()), version, xid);
             self.echo = Some(xid);
         }
         events
@@ -205,7 +215,10 @@ impl Connection {
 
     /// Asks for statistics or descriptions; `answer` says whether all parts come together or each by itself.
     pub fn ask_multipart(&mut self, body: RequestBody, answer: Answer) -> Result<u32, SendError> {
-        self.ask(&Message::MultipartRequest(MultipartRequest { flags: 0, body }), answer)
+        self.ask(
+            &Message::MultipartRequest(MultipartRequest { flags: 0, body }),
+            answer,
+        )
     }
 
     /// Asks to be told once everything sent before is done.
@@ -215,14 +228,21 @@ impl Connection {
 
     /// Has messages take effect as `kind` says. They are sent after those of batches submitted before, and
     /// [`Event::Batch`] tells what became of them.
-    pub fn submit(&mut self, kind: BatchKind, messages: Vec<Message>) -> Result<BatchId, SendError> {
+    pub fn submit(
+        &mut self,
+        kind: BatchKind,
+        messages: Vec<Message>,
+    ) -> Result<BatchId, SendError> {
         let version = self.ready()?;
         if matches!(kind, BatchKind::Bundle) && version < Version::V1_3 {
             return Err(SendError::NoBundles { version });
         }
         let queued = self.batches.queued().saturating_add(messages.len());
         if queued > self.configuration.maximum_queued {
-            return Err(SendError::TooMany { what: "queued messages", limit: self.configuration.maximum_queued });
+            return Err(SendError::TooMany {
+                what: "queued messages",
+                limit: self.configuration.maximum_queued,
+            });
         }
         if let Some(wrong) = messages.iter().find(|message| message.is_bundled()) {
             return Err(SendError::NotInBatch { name: wrong.name() });
@@ -234,7 +254,10 @@ impl Connection {
         let version = self.ready()?;
         if self.requests.len() >= self.configuration.maximum_requests {
             let limit = self.configuration.maximum_requests;
-            return Err(SendError::TooMany { what: "unanswered requests", limit });
+            return Err(SendError::TooMany {
+                what: "unanswered requests",
+                limit,
+            });
         }
         let xid = self.take_xids(1);
         self.output.append(message, version, xid)?;
@@ -285,10 +308,12 @@ impl Connection {
 
     fn handle_first(&mut self, header: Header, envelope: Envelope, events: &mut Vec<Event>) {
         match envelope.message {
-            Message::Hello(hello) => match hello.negotiate(header.version, &self.configuration.versions) {
-                Some(version) => self.become_ready(version, events),
-                None => self.refuse_hello(header, hello, events),
-            },
+            Message::Hello(hello) => {
+                match hello.negotiate(header.version, &self.configuration.versions) {
+                    Some(version) => self.become_ready(version, events),
+                    None => self.refuse_hello(header, hello, events),
+                }
+            }
             Message::Error(error) => {
                 let text = String::from_utf8_lossy(&error.data.0).into_owned();
                 self.fail(ConnectionError::HelloRefused(text), events);
@@ -299,10 +324,14 @@ impl Connection {
 
     fn become_ready(&mut self, version: Version, events: &mut Vec<Event>) {
         self.version = Some(version);
-        if version == Version::V1_0 && self.configuration.side == Side::Controller && self.configuration.nicira {
-            for message in
-                [Message::NxFlowModTableId(FlowModTableId { set: 1 }), Message::NxSetFlowFormat(NICIRA_FLOW_FORMAT)]
-            {
+        if version == Version::V1_0
+            && self.configuration.side == Side::Controller
+            && self.configuration.nicira
+        {
+            for message in [
+                Message::NxFlowModTableId(FlowModTableId { set: 1 }),
+                Message::NxSetFlowFormat(NICIRA_FLOW_FORMAT),
+            ] {
                 let xid = self.take_xids(1);
                 let _ = self.output.append(&message, version, xid);
             }
@@ -311,15 +340,35 @@ impl Connection {
     }
 
     fn refuse_hello(&mut self, header: Header, hello: Hello, events: &mut Vec<Event>) {
-        let own: Vec<String> = self.configuration.versions.iter().map(ToString::to_string).collect();
+        let own: Vec<String> = self
+            .configuration
+            .versions
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let text = format!("this side speaks OpenFlow {}", own.join(", "));
         let error = ErrorCode::Standard { kind: 0, code: 0 };
-        let message = Message::Error(ErrorMessage { error, data: text.into_bytes().into() });
-        let lowest = self.configuration.versions.iter().copied().min().unwrap_or(Version::V1_0);
+        let message = Message::Error(ErrorMessage {
+            error,
+            data: text.into_bytes().into(),
+        });
+        let lowest = self
+            .configuration
+            .versions
+            .iter()
+            .copied()
+            .min()
+            .unwrap_or(Version::V1_0);
         // Under a version that the peer knows too, if there is one.
         let version = Version::from_wire(header.version).unwrap_or(lowest);
         let _ = self.output.append(&message, version, header.xid);
-        self.fail(ConnectionError::NoCommonVersion { peer: Box::new(hello), header: header.version }, events);
+        self.fail(
+            ConnectionError::NoCommonVersion {
+                peer: Box::new(hello),
+                header: header.version,
+            },
+            events,
+        );
     }
 
     fn handle_message(
@@ -335,7 +384,12 @@ impl Connection {
             Message::EchoRequest(data) => {
                 // Who asks and asks and never reads the answers.
                 if self.wants_write() > self.configuration.maximum_output {
-                    return self.fail(ConnectionError::PeerDoesNotRead { waiting: self.wants_write() }, events);
+                    return self.fail(
+                        ConnectionError::PeerDoesNotRead {
+                            waiting: self.wants_write(),
+                        },
+                        events,
+                    );
                 }
                 let _ = self.output.append(&Message::EchoReply(data), version, xid);
             }
@@ -346,7 +400,11 @@ impl Connection {
                     return;
                 }
                 self.requests.forget(xid);
-                events.push(Event::Refused { xid, name: error.error.describe(version), error });
+                events.push(Event::Refused {
+                    xid,
+                    name: error.error.describe(version),
+                    error,
+                });
             }
             Message::MultipartReply(reply) => {
                 let size = bytes.len().saturating_sub(HEADER_LENGTH);
@@ -357,9 +415,16 @@ impl Connection {
                 if let Some(event) = self.batches.answer(xid, &message) {
                     events.extend(event);
                 } else if self.requests.answered(xid, &message) {
-                    events.push(Event::Answer { xid, message: Box::new(message) });
+                    events.push(Event::Answer {
+                        xid,
+                        message: Box::new(message),
+                    });
                 } else {
-                    events.push(Event::Message { xid, message: Box::new(message), length: header.length });
+                    events.push(Event::Message {
+                        xid,
+                        message: Box::new(message),
+                        length: header.length,
+                    });
                 }
             }
         }

@@ -35,7 +35,10 @@ impl Header {
             xid: reader.u32(WHAT)?,
         };
         if usize::from(header.length) < HEADER_LENGTH {
-            return Err(DecodeError::BadLength { what: "a message", length: header.length.into() });
+            return Err(DecodeError::BadLength {
+                what: "a message",
+                length: header.length.into(),
+            });
         }
         Ok(header)
     }
@@ -53,7 +56,10 @@ impl Framer {
     /// An empty one.
     #[must_use]
     pub const fn new() -> Self {
-        Self { buffer: Vec::new(), start: 0 }
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+        }
     }
 
     /// Adds received bytes.

@@ -35,7 +35,8 @@ pub use multipart::{MultipartReply, MultipartRequest, ReplyBody, RequestBody};
 pub use nicira::{ControllerId, FlowModTableId, FlushZone, TunnelOptionMod, TunnelOptionTable};
 pub use packet::{PacketIn, PacketIn2, PacketIn2Property, PacketOut};
 pub use switch::{
-    Features, Port, PortMod, PortStatus, QueueConfigReply, QueueConfigRequest, SwitchConfig, TableMod, TableStatus,
+    Features, Port, PortMod, PortStatus, QueueConfigReply, QueueConfigRequest, SwitchConfig,
+    TableMod, TableStatus,
 };
 
 use crate::framing::Header;
@@ -202,11 +203,17 @@ impl Envelope {
         let (header, version, mut reader) = open(bytes)?;
         let kind = Kind::read(version, header.kind, &mut reader)?;
         let message = match kind {
-            Kind::BundleAdd => Message::BundleAdd(BundleAdd::decode(version, header.xid, &mut reader)?),
+            Kind::BundleAdd => {
+                Message::BundleAdd(BundleAdd::decode(version, header.xid, &mut reader)?)
+            }
             _ => Message::decode_body(kind, version, &mut reader)?,
         };
         finish(&reader)?;
-        Ok(Self { version, xid: header.xid, message })
+        Ok(Self {
+            version,
+            xid: header.xid,
+            message,
+        })
     }
 
     /// The message as bytes.
@@ -221,9 +228,15 @@ fn open(bytes: &[u8]) -> Result<(Header, Version, Reader<'_>), DecodeError> {
     let header = Header::read(bytes)?;
     let length = usize::from(header.length);
     if length != bytes.len() {
-        return Err(DecodeError::BadLength { what: "a message", length });
+        return Err(DecodeError::BadLength {
+            what: "a message",
+            length,
+        });
     }
-    let unknown = DecodeError::BadValue { what: "the version of a message", value: header.version.into() };
+    let unknown = DecodeError::BadValue {
+        what: "the version of a message",
+        value: header.version.into(),
+    };
     // A hello may come under a version that nobody here speaks.
     let version = match Version::from_wire(header.version) {
         Some(version) => version,
@@ -239,7 +252,10 @@ fn finish(reader: &Reader<'_>) -> Result<(), DecodeError> {
     if reader.is_empty() {
         return Ok(());
     }
-    Err(DecodeError::BadLength { what: "a message with bytes behind its end", length: reader.remaining() })
+    Err(DecodeError::BadLength {
+        what: "a message with bytes behind its end",
+        length: reader.remaining(),
+    })
 }
 
 impl Message {
@@ -253,7 +269,10 @@ impl Message {
         let (header, version, mut reader) = open(bytes)?;
         let kind = match Kind::read(version, header.kind, &mut reader)? {
             Kind::BundleAdd | Kind::BundleControl => {
-                return Err(DecodeError::BadValue { what: "a bundle's message", value: header.kind.into() });
+                return Err(DecodeError::BadValue {
+                    what: "a bundle's message",
+                    value: header.kind.into(),
+                });
             }
             kind => kind,
         };
@@ -263,16 +282,26 @@ impl Message {
     }
 
     /// Appends the message with its header. On error nothing was appended.
-    pub fn encode(&self, version: Version, xid: u32, writer: &mut Writer) -> Result<(), EncodeError> {
+    pub fn encode(
+        &self,
+        version: Version,
+        xid: u32,
+        writer: &mut Writer,
+    ) -> Result<(), EncodeError> {
         let start = writer.len();
-        self.encode_whole(version, xid, writer).inspect_err(|_| writer.truncate(start))
+        self.encode_whole(version, xid, writer)
+            .inspect_err(|_| writer.truncate(start))
     }
 
     /// The flow mod in the form that the version wants: Nicira's in 1.0, whose own match says too little.
     #[must_use]
     pub fn flow_mod(version: Version, flow: FlowMod) -> Self {
         let flow = Box::new(flow);
-        if version == Version::V1_0 { Self::NxFlowMod(flow) } else { Self::FlowMod(flow) }
+        if version == Version::V1_0 {
+            Self::NxFlowMod(flow)
+        } else {
+            Self::FlowMod(flow)
+        }
     }
 
     /// Whether it is a message of bundles, which cannot be in one.
@@ -280,9 +309,17 @@ impl Message {
         matches!(self, Self::BundleAdd(_) | Self::BundleControl(_))
     }
 
-    fn encode_whole(&self, version: Version, xid: u32, writer: &mut Writer) -> Result<(), EncodeError> {
+    fn encode_whole(
+        &self,
+        version: Version,
+        xid: u32,
+        writer: &mut Writer,
+    ) -> Result<(), EncodeError> {
         let kind = self.kind();
-        let place = kind.place(version).ok_or(EncodeError::NotInVersion { what: self.name(), version })?;
+        let place = kind.place(version).ok_or(EncodeError::NotInVersion {
+            what: self.name(),
+            version,
+        })?;
         let start = writer.len();
         writer.u8(version.wire());
         let number = match place {
@@ -300,7 +337,11 @@ impl Message {
         writer.patch_length(start.saturating_add(2), start, "a message")
     }
 
-    fn decode_body(kind: Kind, version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn decode_body(
+        kind: Kind,
+        version: Version,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, DecodeError> {
         // What is behind a message without body is left for the caller to refuse.
         Ok(match kind {
             Kind::Hello => Self::Hello(Wire::decode(version, reader)?),
@@ -337,7 +378,12 @@ impl Message {
             Kind::RequestForward => Self::RequestForward(Bytes::rest(reader)),
             Kind::BundleControl => Self::BundleControl(Wire::decode(version, reader)?),
             // Its caller reads it, who knows the xid.
-            Kind::BundleAdd => return Err(DecodeError::BadValue { what: "a bundle's message", value: 0 }),
+            Kind::BundleAdd => {
+                return Err(DecodeError::BadValue {
+                    what: "a bundle's message",
+                    value: 0,
+                });
+            }
             Kind::NxFlowMod => Self::NxFlowMod(Box::new(FlowMod::decode_nxm(version, reader)?)),
             Kind::NxFlowModTableId => Self::NxFlowModTableId(Wire::decode(version, reader)?),
             Kind::NxSetFlowFormat => Self::NxSetFlowFormat(Wire::decode(version, reader)?),
@@ -361,13 +407,24 @@ impl Message {
             Kind::NxFlowAge => Self::NxFlowAge,
             Kind::Experimenter => {
                 let experimenter = reader.u32("an experimenter's message")?;
-                Self::Experimenter(Experimenter { experimenter, body: Bytes::rest(reader) })
+                Self::Experimenter(Experimenter {
+                    experimenter,
+                    body: Bytes::rest(reader),
+                })
             }
-            Kind::Opaque(kind) => Self::Opaque { kind, body: Bytes::rest(reader) },
+            Kind::Opaque(kind) => Self::Opaque {
+                kind,
+                body: Bytes::rest(reader),
+            },
         })
     }
 
-    fn encode_body(&self, version: Version, xid: u32, writer: &mut Writer) -> Result<(), EncodeError> {
+    fn encode_body(
+        &self,
+        version: Version,
+        xid: u32,
+        writer: &mut Writer,
+    ) -> Result<(), EncodeError> {
         match self {
             Self::Hello(body) => body.encode(version, writer),
             Self::Error(body) => body.encode(version, writer),

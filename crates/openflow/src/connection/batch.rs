@@ -128,11 +128,17 @@ impl Batches {
         if let Some(step) = self.step.take() {
             let xid = take_xids(next_xid, 1);
             batch.control(step, version, xid, output);
-            batch.stage = if step == BundleStep::CommitRequest { Stage::Commit(xid) } else { Stage::Discard(xid) };
+            batch.stage = if step == BundleStep::CommitRequest {
+                Stage::Commit(xid)
+            } else {
+                Stage::Discard(xid)
+            };
             return;
         }
         if batch.stage == Stage::Waiting {
-            let xids = u32::try_from(batch.count).unwrap_or(u32::MAX).saturating_add(1);
+            let xids = u32::try_from(batch.count)
+                .unwrap_or(u32::MAX)
+                .saturating_add(1);
             batch.first_xid = take_xids(next_xid, xids);
             batch.stage = Stage::Sending(0);
             if batch.kind == BatchKind::Bundle {
@@ -160,10 +166,19 @@ impl Batches {
     }
 
     /// Takes an error that belongs to the first batch: `Some` if it does.
-    pub(super) fn error(&mut self, version: Version, xid: u32, error: &ErrorMessage) -> Option<Option<Event>> {
+    pub(super) fn error(
+        &mut self,
+        version: Version,
+        xid: u32,
+        error: &ErrorMessage,
+    ) -> Option<Option<Event>> {
         let batch = self.queue.front_mut()?;
         let index = batch.index_of(xid)?;
-        batch.failed(index.message(), error.error.describe(version), Some(error.clone()));
+        batch.failed(
+            index.message(),
+            error.error.describe(version),
+            Some(error.clone()),
+        );
         match batch.stage {
             // What the messages were refused for at the commit came before this.
             Stage::Commit(commit) if commit == xid => Some(self.finish()),
@@ -177,8 +192,12 @@ impl Batches {
     pub(super) fn answer(&mut self, xid: u32, message: &Message) -> Option<Option<Event>> {
         let batch = self.queue.front()?;
         match (batch.stage, message) {
-            (Stage::Fence(fence), Message::BarrierReply) if fence == xid => Some(self.after_fence()),
-            (Stage::Commit(wanted) | Stage::Discard(wanted), Message::BundleControl(_)) if wanted == xid => {
+            (Stage::Fence(fence), Message::BarrierReply) if fence == xid => {
+                Some(self.after_fence())
+            }
+            (Stage::Commit(wanted) | Stage::Discard(wanted), Message::BundleControl(_))
+                if wanted == xid =>
+            {
                 Some(self.finish())
             }
             // That a bundle was opened; should it not, there is an error instead.
@@ -193,7 +212,11 @@ impl Batches {
             BatchKind::Plain => self.finish(),
             BatchKind::Bundle => {
                 let failed = batch.failure_count > 0;
-                self.step = Some(if failed { BundleStep::DiscardRequest } else { BundleStep::CommitRequest });
+                self.step = Some(if failed {
+                    BundleStep::DiscardRequest
+                } else {
+                    BundleStep::CommitRequest
+                });
                 None
             }
         }
@@ -203,9 +226,15 @@ impl Batches {
         let batch = self.queue.pop_front()?;
         let outcome = match batch.failure_count {
             0 => BatchOutcome::Done,
-            count => BatchOutcome::Refused { failures: batch.failures, count },
+            count => BatchOutcome::Refused {
+                failures: batch.failures,
+                count,
+            },
         };
-        Some(Event::Batch { batch: batch.id, outcome })
+        Some(Event::Batch {
+            batch: batch.id,
+            outcome,
+        })
     }
 
     /// The connection has ended.
@@ -215,11 +244,18 @@ impl Batches {
         let outcome = |batch: &Batch| match (batch.stage, batch.kind) {
             (Stage::Waiting, _) => BatchOutcome::NotSent,
             // Without a commit a bundle dies with its connection.
-            (Stage::Sending(_) | Stage::Fence(_) | Stage::Discard(_), BatchKind::Bundle) => BatchOutcome::NotSent,
+            (Stage::Sending(_) | Stage::Fence(_) | Stage::Discard(_), BatchKind::Bundle) => {
+                BatchOutcome::NotSent
+            }
             _ => BatchOutcome::Unknown,
         };
         let lost = std::mem::take(&mut self.queue);
-        lost.iter().map(|batch| Event::Batch { batch: batch.id, outcome: outcome(batch) }).collect()
+        lost.iter()
+            .map(|batch| Event::Batch {
+                batch: batch.id,
+                outcome: outcome(batch),
+            })
+            .collect()
     }
 }
 
@@ -253,7 +289,12 @@ impl Batch {
             BatchKind::Bundle => {
                 let message = Box::new(message);
                 let flags = ATOMIC | ORDERED;
-                let add = BundleAdd { bundle: self.id.0, flags, message, properties: Vec::new().into() };
+                let add = BundleAdd {
+                    bundle: self.id.0,
+                    flags,
+                    message,
+                    properties: Vec::new().into(),
+                };
                 Message::BundleAdd(add).encode(version, xid, output.writer())
             }
         }
@@ -261,7 +302,12 @@ impl Batch {
 
     fn control(&self, step: BundleStep, version: Version, xid: u32, output: &mut Output) {
         let flags = ATOMIC | ORDERED;
-        let control = BundleControl { bundle: self.id.0, step, flags, properties: Vec::new().into() };
+        let control = BundleControl {
+            bundle: self.id.0,
+            step,
+            flags,
+            properties: Vec::new().into(),
+        };
         // Only submitted in versions that have it.
         let _ = output.append(&Message::BundleControl(control), version, xid);
     }

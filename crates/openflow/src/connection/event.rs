@@ -59,13 +59,19 @@ impl Configuration {
     /// A switch that speaks every version.
     #[must_use]
     pub fn switch() -> Self {
-        Self { side: Side::Switch, ..Self::controller() }
+        Self {
+            side: Side::Switch,
+            ..Self::controller()
+        }
     }
 
     /// The same, limited to these versions.
     #[must_use]
     pub fn with_versions(self, versions: &[Version]) -> Self {
-        Self { versions: versions.to_vec(), ..self }
+        Self {
+            versions: versions.to_vec(),
+            ..self
+        }
     }
 }
 

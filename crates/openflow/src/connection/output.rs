@@ -16,7 +16,12 @@ pub(super) struct Output {
 
 impl Output {
     /// Adds a message.
-    pub(super) fn append(&mut self, message: &Message, version: Version, xid: u32) -> Result<(), EncodeError> {
+    pub(super) fn append(
+        &mut self,
+        message: &Message,
+        version: Version,
+        xid: u32,
+    ) -> Result<(), EncodeError> {
         message.encode(version, xid, &mut self.writer)
     }
 

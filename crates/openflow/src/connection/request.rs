@@ -16,7 +16,11 @@ pub enum Answer {
 
 /// Gives out numbers for `count` messages in a row; never 0, which unasked messages of switches have.
 pub(super) fn take_xids(next: &mut u32, count: u32) -> u32 {
-    let first = if next.checked_add(count).is_some() { *next } else { 1 };
+    let first = if next.checked_add(count).is_some() {
+        *next
+    } else {
+        1
+    };
     *next = first.saturating_add(count);
     first
 }
@@ -38,7 +42,15 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn add(&mut self, xid: u32, answer: Answer) {
-        self.pending.insert(xid, Pending { answer, parts: Vec::new(), size: 0, given_up: false });
+        self.pending.insert(
+            xid,
+            Pending {
+                answer,
+                parts: Vec::new(),
+                size: 0,
+                given_up: false,
+            },
+        );
     }
 
     pub(super) fn len(&self) -> usize {
@@ -66,14 +78,28 @@ impl Requests {
     }
 
     /// Takes a part of `size` bytes.
-    pub(super) fn part(&mut self, xid: u32, reply: MultipartReply, size: usize, limit: usize) -> Option<Event> {
+    pub(super) fn part(
+        &mut self,
+        xid: u32,
+        reply: MultipartReply,
+        size: usize,
+        limit: usize,
+    ) -> Option<Event> {
         let last = reply.flags & MORE == 0;
         let Some(pending) = self.pending.get_mut(&xid) else {
             // What a flow monitor tells later comes this way.
-            return Some(Event::Part { xid, part: Box::new(reply.body), last });
+            return Some(Event::Part {
+                xid,
+                part: Box::new(reply.body),
+                last,
+            });
         };
         let event = if pending.answer == Answer::Parts {
-            Some(Event::Part { xid, part: Box::new(reply.body), last })
+            Some(Event::Part {
+                xid,
+                part: Box::new(reply.body),
+                last,
+            })
         } else if pending.given_up {
             None
         } else {
@@ -81,10 +107,16 @@ impl Requests {
             if pending.size > limit {
                 pending.given_up = true;
                 pending.parts = Vec::new();
-                Some(Event::RequestFailed { xid, error: RequestError::TooLong { limit } })
+                Some(Event::RequestFailed {
+                    xid,
+                    error: RequestError::TooLong { limit },
+                })
             } else {
                 pending.parts.push(reply.body);
-                last.then(|| Event::Parts { xid, parts: std::mem::take(&mut pending.parts) })
+                last.then(|| Event::Parts {
+                    xid,
+                    parts: std::mem::take(&mut pending.parts),
+                })
             }
         };
         if last {
@@ -97,6 +129,11 @@ impl Requests {
     pub(super) fn lost(&mut self) -> Vec<Event> {
         let mut xids: Vec<u32> = std::mem::take(&mut self.pending).into_keys().collect();
         xids.sort_unstable();
-        xids.into_iter().map(|xid| Event::RequestFailed { xid, error: RequestError::Lost }).collect()
+        xids.into_iter()
+            .map(|xid| Event::RequestFailed {
+                xid,
+                error: RequestError::Lost,
+            })
+            .collect()
     }
 }

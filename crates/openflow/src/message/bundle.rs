@@ -70,9 +70,19 @@ impl Wire for BundleControl {
         const WHAT: &str = "a bundle's control";
         let bundle = reader.u32(WHAT)?;
         let number = reader.u16(WHAT)?;
-        let step = BundleStep::ALL.into_iter().find(|step| *step as u16 == number);
-        let step = step.ok_or(DecodeError::BadValue { what: WHAT, value: number.into() })?;
-        Ok(Self { bundle, step, flags: reader.u16(WHAT)?, properties: Bytes::rest(reader) })
+        let step = BundleStep::ALL
+            .into_iter()
+            .find(|step| *step as u16 == number);
+        let step = step.ok_or(DecodeError::BadValue {
+            what: WHAT,
+            value: number.into(),
+        })?;
+        Ok(Self {
+            bundle,
+            step,
+            flags: reader.u16(WHAT)?,
+            properties: Bytes::rest(reader),
+        })
     }
 
     fn encode(&self, _: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -101,23 +111,43 @@ pub struct BundleAdd {
 
 impl BundleAdd {
     /// Reads it; the message inside has to have the version and xid of the one around it.
-    pub(crate) fn decode(version: Version, xid: u32, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn decode(
+        version: Version,
+        xid: u32,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, DecodeError> {
         const WHAT: &str = "a message of a bundle";
         let bundle = reader.u32(WHAT)?;
         reader.skip(2, WHAT)?;
         let flags = reader.u16(WHAT)?;
         let header = Header::read(reader.rest())?;
         if header.version != version.wire() || header.xid != xid {
-            return Err(DecodeError::BadValue { what: "version or xid of a bundle's message", value: header.xid.into() });
+            return Err(DecodeError::BadValue {
+                what: "version or xid of a bundle's message",
+                value: header.xid.into(),
+            });
         }
         let inside = reader.bytes(header.length.into(), WHAT)?;
         let message = Message::decode_without_bundles(inside)?;
-        Ok(Self { bundle, flags, message: Box::new(message), properties: Bytes::rest(reader) })
+        Ok(Self {
+            bundle,
+            flags,
+            message: Box::new(message),
+            properties: Bytes::rest(reader),
+        })
     }
 
-    pub(crate) fn encode(&self, version: Version, xid: u32, writer: &mut Writer) -> Result<(), EncodeError> {
+    pub(crate) fn encode(
+        &self,
+        version: Version,
+        xid: u32,
+        writer: &mut Writer,
+    ) -> Result<(), EncodeError> {
         if self.message.is_bundled() {
-            return Err(EncodeError::Unencodable { what: "a bundle's message", reason: "of a bundle itself" });
+            return Err(EncodeError::Unencodable {
+                what: "a bundle's message",
+                reason: "of a bundle itself",
+            });
         }
         write_head(self.bundle, self.flags, writer);
         self.message.encode(version, xid, writer)?;

@@ -22,14 +22,25 @@ impl Wire for Role {
     fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const WHAT: &str = "a role";
         let role = reader.u32(WHAT)?;
-        let short_id = if version >= Version::V1_5 { reader.u16(WHAT)? } else { 0 };
+        let short_id = if version >= Version::V1_5 {
+            reader.u16(WHAT)?
+        } else {
+            0
+        };
         reader.skip(if version >= Version::V1_5 { 2 } else { 4 }, WHAT)?;
-        Ok(Self { role, short_id, generation: reader.u64(WHAT)? })
+        Ok(Self {
+            role,
+            short_id,
+            generation: reader.u64(WHAT)?,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
         if version < Version::V1_5 && self.short_id != 0 {
-            return Err(EncodeError::NotInVersion { what: "a role's short id", version });
+            return Err(EncodeError::NotInVersion {
+                what: "a role's short id",
+                version,
+            });
         }
         writer.u32(self.role);
         writer.u16(self.short_id);
@@ -67,7 +78,12 @@ impl Wire for RoleStatus {
         let (role, reason) = (reader.u32(WHAT)?, reader.u8(WHAT)?);
         reader.skip(3, WHAT)?;
         let generation = reader.u64(WHAT)?;
-        Ok(Self { role, reason, generation, properties: super::layout::decode_all(version, reader)? })
+        Ok(Self {
+            role,
+            reason,
+            generation,
+            properties: super::layout::decode_all(version, reader)?,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -116,7 +132,10 @@ impl Wire for AsyncConfig {
             Self::Properties(properties) if version >= Version::V1_4 => {
                 super::layout::encode_all(properties, version, writer)
             }
-            _ => Err(EncodeError::NotInVersion { what: "this form of what a controller is told", version }),
+            _ => Err(EncodeError::NotInVersion {
+                what: "this form of what a controller is told",
+                version,
+            }),
         }
     }
 }

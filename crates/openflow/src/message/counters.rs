@@ -52,14 +52,21 @@ impl Counters {
             let length = usize::try_from(header & 0xff).unwrap_or(0);
             let mut value = list.sub(length, WHAT)?;
             let number = (header >> 9) & 0x7f;
-            let known = if header >> 16 == OXS_CLASS { Some((number, length)) } else { None };
+            let known = if header >> 16 == OXS_CLASS {
+                Some((number, length))
+            } else {
+                None
+            };
             match known {
                 Some((0, 8)) => counters.duration = Some(Span::decode(Version::V1_5, &mut value)?),
                 Some((1, 8)) => counters.idle = Some(Span::decode(Version::V1_5, &mut value)?),
                 Some((3, 4)) => counters.flows = Some(value.u32(WHAT)?),
                 Some((4, 8)) => counters.packets = Some(value.u64(WHAT)?),
                 Some((5, 8)) => counters.bytes = Some(value.u64(WHAT)?),
-                _ => counters.others.push(OpaqueField { header, payload: value.take_rest().to_vec() }),
+                _ => counters.others.push(OpaqueField {
+                    header,
+                    payload: value.take_rest().to_vec(),
+                }),
             }
         }
         Ok(counters)

@@ -62,7 +62,8 @@ impl ErrorCode {
     /// Its name, or its numbers if it has none.
     #[must_use]
     pub fn describe(&self, version: Version) -> String {
-        self.name(version).map_or_else(|| self.to_string(), str::to_owned)
+        self.name(version)
+            .map_or_else(|| self.to_string(), str::to_owned)
     }
 }
 
@@ -71,10 +72,16 @@ impl fmt::Display for ErrorCode {
         match self {
             Self::Standard { kind, code } => write!(formatter, "error type {kind} code {code}"),
             Self::Experimenter { experimenter, code } => {
-                write!(formatter, "error code {code} of experimenter {experimenter:#010x}")
+                write!(
+                    formatter,
+                    "error code {code} of experimenter {experimenter:#010x}"
+                )
             }
             Self::Nicira { vendor, kind, code } => {
-                write!(formatter, "error type {kind} code {code} of vendor {vendor:#010x}")
+                write!(
+                    formatter,
+                    "error type {kind} code {code} of vendor {vendor:#010x}"
+                )
             }
         }
     }
@@ -95,18 +102,24 @@ impl Wire for ErrorMessage {
         let code = reader.u16(WHAT)?;
         let mut inside = *reader;
         let error = match kind {
-            EXPERIMENTER_TYPE if version >= Version::V1_2 => {
-                ErrorCode::Experimenter { experimenter: inside.u32(WHAT)?, code }
-            }
-            NICIRA_TYPE if version <= Version::V1_1 && code == 0 && inside.remaining() >= 8 => ErrorCode::Nicira {
-                vendor: inside.u32(WHAT)?,
-                kind: inside.u16(WHAT)?,
-                code: inside.u16(WHAT)?,
+            EXPERIMENTER_TYPE if version >= Version::V1_2 => ErrorCode::Experimenter {
+                experimenter: inside.u32(WHAT)?,
+                code,
             },
+            NICIRA_TYPE if version <= Version::V1_1 && code == 0 && inside.remaining() >= 8 => {
+                ErrorCode::Nicira {
+                    vendor: inside.u32(WHAT)?,
+                    kind: inside.u16(WHAT)?,
+                    code: inside.u16(WHAT)?,
+                }
+            }
             _ => ErrorCode::Standard { kind, code },
         };
         *reader = inside;
-        Ok(Self { error, data: Bytes::rest(reader) })
+        Ok(Self {
+            error,
+            data: Bytes::rest(reader),
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -128,7 +141,10 @@ impl Wire for ErrorMessage {
                 writer.u16(code);
             }
             ErrorCode::Experimenter { .. } | ErrorCode::Nicira { .. } => {
-                return Err(EncodeError::NotInVersion { what: "this form of a vendor's error", version });
+                return Err(EncodeError::NotInVersion {
+                    what: "this form of a vendor's error",
+                    version,
+                });
             }
         }
         writer.bytes(&self.data.0);

@@ -12,7 +12,11 @@ pub(crate) fn name(version: Version, error: &ErrorCode) -> Option<&'static str> 
     let (rows, kind, code) = match *error {
         ErrorCode::Standard { kind, code } => (STANDARD, u32::from(kind), code),
         ErrorCode::Experimenter { experimenter, code } => (EXPERIMENTER, experimenter, code),
-        ErrorCode::Nicira { vendor: super::NICIRA, kind, code } => (NICIRA, u32::from(kind), code),
+        ErrorCode::Nicira {
+            vendor: super::NICIRA,
+            kind,
+            code,
+        } => (NICIRA, u32::from(kind), code),
         ErrorCode::Nicira { .. } => return None,
     };
     let wire = version.wire();

@@ -39,11 +39,22 @@ pub enum FlowCommand {
 
 impl FlowCommand {
     /// Every command.
-    pub const ALL: [Self; 5] = [Self::Add, Self::Modify, Self::ModifyStrict, Self::Delete, Self::DeleteStrict];
+    pub const ALL: [Self; 5] = [
+        Self::Add,
+        Self::Modify,
+        Self::ModifyStrict,
+        Self::Delete,
+        Self::DeleteStrict,
+    ];
 
     fn from_wire(number: u8) -> Result<Self, DecodeError> {
-        let found = Self::ALL.into_iter().find(|command| *command as u8 == number);
-        found.ok_or(DecodeError::BadValue { what: "a flow mod's command", value: number.into() })
+        let found = Self::ALL
+            .into_iter()
+            .find(|command| *command as u8 == number);
+        found.ok_or(DecodeError::BadValue {
+            what: "a flow mod's command",
+            value: number.into(),
+        })
     }
 
     /// Whether it takes flows away.
@@ -113,21 +124,41 @@ impl FlowMod {
     /// Adds a flow that applies actions.
     #[must_use]
     pub fn add(table: u8, priority: u16, matching: Match, actions: Vec<Action>) -> Self {
-        Self { table, priority, matching, instructions: applied(actions), ..Self::default() }
+        Self {
+            table,
+            priority,
+            matching,
+            instructions: applied(actions),
+            ..Self::default()
+        }
     }
 
     /// Deletes every flow of every table whose cookie agrees in the bits of the mask.
     #[must_use]
     pub fn delete_by_cookie(cookie: u64, cookie_mask: u64) -> Self {
-        Self { cookie, cookie_mask, table: ALL_TABLES, command: FlowCommand::Delete, ..Self::default() }
+        Self {
+            cookie,
+            cookie_mask,
+            table: ALL_TABLES,
+            command: FlowCommand::Delete,
+            ..Self::default()
+        }
     }
 
     /// Reads Nicira's form, which any version may carry.
-    pub(crate) fn decode_nxm(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn decode_nxm(
+        version: Version,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, DecodeError> {
         const WHAT: &str = "a flow mod in Nicira's form";
         let cookie = reader.u64(WHAT)?;
         let [table, command] = reader.array(WHAT)?;
-        let mut flow = Self { cookie, table, command: FlowCommand::from_wire(command)?, ..Self::default() };
+        let mut flow = Self {
+            cookie,
+            table,
+            command: FlowCommand::from_wire(command)?,
+            ..Self::default()
+        };
         flow.read_middle(Version::V1_0, reader)?;
         let length = reader.u16(WHAT)?;
         reader.skip(6, WHAT)?;
@@ -137,7 +168,11 @@ impl FlowMod {
     }
 
     /// Writes Nicira's form.
-    pub(crate) fn encode_nxm(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
+    pub(crate) fn encode_nxm(
+        &self,
+        version: Version,
+        writer: &mut Writer,
+    ) -> Result<(), EncodeError> {
         let filters = self.cookie_mask != 0;
         writer.u64(if filters { KEEP_COOKIE } else { self.cookie });
         writer.bytes(&[self.table, self.command as u8]);
@@ -147,7 +182,10 @@ impl FlowMod {
         if filters {
             let mut matching = self.matching.clone();
             let payload = [self.cookie.to_be_bytes(), self.cookie_mask.to_be_bytes()].concat();
-            matching.push_opaque(OpaqueField { header: NXM_COOKIE_MASKED, payload });
+            matching.push_opaque(OpaqueField {
+                header: NXM_COOKIE_MASKED,
+                payload,
+            });
             write_match(&matching, length, writer)?;
         } else {
             write_match(&self.matching, length, writer)?;
@@ -155,7 +193,11 @@ impl FlowMod {
         encode_flattened(&self.instructions, version, writer)
     }
 
-    fn read_middle(&mut self, version: Version, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
+    fn read_middle(
+        &mut self,
+        version: Version,
+        reader: &mut Reader<'_>,
+    ) -> Result<(), DecodeError> {
         const WHAT: &str = "a flow mod";
         self.idle_timeout = reader.u16(WHAT)?;
         self.hard_timeout = reader.u16(WHAT)?;
@@ -213,7 +255,10 @@ impl Wire for FlowMod {
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
         if version == Version::V1_0 {
             if self.cookie_mask != 0 {
-                return Err(EncodeError::NotInVersion { what: "a cookie's mask outside Nicira's form", version });
+                return Err(EncodeError::NotInVersion {
+                    what: "a cookie's mask outside Nicira's form",
+                    version,
+                });
             }
             self.matching.encode(version, writer)?;
         }
@@ -227,7 +272,10 @@ impl Wire for FlowMod {
             return encode_flattened(&self.instructions, version, writer);
         }
         if version < Version::V1_4 && self.importance != 0 {
-            return Err(EncodeError::NotInVersion { what: "a flow's importance", version });
+            return Err(EncodeError::NotInVersion {
+                what: "a flow's importance",
+                version,
+            });
         }
         writer.u16(self.importance);
         self.matching.encode(version, writer)?;
@@ -237,7 +285,11 @@ impl Wire for FlowMod {
 
 /// The instructions that say what a mere list of actions does.
 pub(crate) fn applied(actions: Vec<Action>) -> Vec<Instruction> {
-    if actions.is_empty() { Vec::new() } else { vec![Instruction::ApplyActions(actions)] }
+    if actions.is_empty() {
+        Vec::new()
+    } else {
+        vec![Instruction::ApplyActions(actions)]
+    }
 }
 
 /// Writes instructions where there is room for actions alone.

@@ -100,7 +100,11 @@ impl FlowRemoved {
     /// Reads Nicira's form.
     pub(crate) fn decode_nxm(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const WHAT: &str = "a flow removal in Nicira's form";
-        let mut flow = Self { cookie: reader.u64(WHAT)?, priority: reader.u16(WHAT)?, ..Self::default() };
+        let mut flow = Self {
+            cookie: reader.u64(WHAT)?,
+            priority: reader.u16(WHAT)?,
+            ..Self::default()
+        };
         flow.reason = reader.u8(WHAT)?;
         // The wire has one more than the table, and zero if it does not say.
         flow.table = reader.u8(WHAT)?.checked_sub(1);

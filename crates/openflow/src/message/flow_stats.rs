@@ -34,7 +34,14 @@ pub struct FlowStatsRequest {
 impl Default for FlowStatsRequest {
     fn default() -> Self {
         let (out_port, out_group) = (PortNumber::ANY, ANY_GROUP);
-        Self { table: ALL_TABLES, out_port, out_group, cookie: 0, cookie_mask: 0, matching: Match::new() }
+        Self {
+            table: ALL_TABLES,
+            out_port,
+            out_group,
+            cookie: 0,
+            cookie_mask: 0,
+            matching: Match::new(),
+        }
     }
 }
 
@@ -63,7 +70,10 @@ impl Wire for FlowStatsRequest {
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
         if version == Version::V1_0 {
             if self.cookie_mask != 0 {
-                return Err(EncodeError::NotInVersion { what: "a cookie's mask outside Nicira's form", version });
+                return Err(EncodeError::NotInVersion {
+                    what: "a cookie's mask outside Nicira's form",
+                    version,
+                });
             }
             self.matching.encode(version, writer)?;
             writer.u8(self.table);
@@ -89,7 +99,12 @@ impl FlowStatsRequest {
         let length = reader.u16(WHAT)?;
         let table = reader.u8(WHAT)?;
         reader.skip(3, WHAT)?;
-        Ok(Self { table, out_port, matching: read_match(length, reader)?, ..Self::default() })
+        Ok(Self {
+            table,
+            out_port,
+            matching: read_match(length, reader)?,
+            ..Self::default()
+        })
     }
 
     /// Writes Nicira's form.
@@ -102,7 +117,10 @@ impl FlowStatsRequest {
         let mut matching = self.matching.clone();
         if self.cookie_mask != 0 {
             let payload = [self.cookie.to_be_bytes(), self.cookie_mask.to_be_bytes()].concat();
-            matching.push_opaque(OpaqueField { header: NXM_COOKIE_MASKED, payload });
+            matching.push_opaque(OpaqueField {
+                header: NXM_COOKIE_MASKED,
+                payload,
+            });
         }
         write_match(&matching, length, writer)
     }
@@ -128,6 +146,9 @@ pub struct FlowStats {
     pub cookie: u64,
     /// What it counted.
     pub counters: Counters,
+    /// Whether the match has the form of 1.2, in which Open vSwitch tells it even in 1.1.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub extensible_match: bool,
     /// Seconds since its last packet (Nicira).
     pub idle_age: Option<u16>,
     /// Seconds since its last change (Nicira).
@@ -177,7 +198,9 @@ impl Wire for FlowStats {
         if version == Version::V1_0 {
             flow.instructions = applied(Action::decode_list(version, body)?);
         } else {
-            flow.matching = Match::decode(version, body)?;
+            flow.extensible_match =
+                version == Version::V1_1 && body.rest().starts_with(&EXTENSIBLE);
+            flow.matching = Match::decode(flow.match_version(version), body)?;
             flow.instructions = Instruction::decode_list(version, body)?;
         }
         Ok(flow)
@@ -219,14 +242,26 @@ impl Wire for FlowStats {
         if version == Version::V1_0 {
             encode_flattened(&self.instructions, version, writer)?;
         } else {
-            self.matching.encode(version, writer)?;
+            self.matching.encode(self.match_version(version), writer)?;
             Instruction::encode_list(&self.instructions, version, writer)?;
         }
         writer.patch_length(start, start, "a flow")
     }
 }
 
+/// The type of an extensible match.
+const EXTENSIBLE: [u8; 2] = [0, 1];
+
 impl FlowStats {
+    /// The version whose match stands in a flow of this version.
+    const fn match_version(&self, version: Version) -> Version {
+        if self.extensible_match {
+            Version::V1_2
+        } else {
+            version
+        }
+    }
+
     fn read_timeouts(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
         self.priority = reader.u16("a flow")?;
         self.idle_timeout = reader.u16("a flow")?;
@@ -241,10 +276,16 @@ impl FlowStats {
     }
 
     /// Reads Nicira's form.
-    pub(crate) fn decode_nxm(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn decode_nxm(
+        version: Version,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, DecodeError> {
         const WHAT: &str = "a flow in Nicira's form";
         let body = &mut super::layout::sized(reader, 48, WHAT)?;
-        let mut flow = Self { table: body.u8(WHAT)?, ..Self::default() };
+        let mut flow = Self {
+            table: body.u8(WHAT)?,
+            ..Self::default()
+        };
         body.skip(1, WHAT)?;
         flow.counters.duration = Some(Span::decode(version, body)?);
         flow.read_timeouts(body)?;
@@ -261,7 +302,11 @@ impl FlowStats {
     }
 
     /// Writes Nicira's form.
-    pub(crate) fn encode_nxm(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
+    pub(crate) fn encode_nxm(
+        &self,
+        version: Version,
+        writer: &mut Writer,
+    ) -> Result<(), EncodeError> {
         let start = writer.len();
         writer.u16(0);
         writer.u8(self.table);

@@ -1,7 +1,9 @@
 //! Groups: sets of buckets of actions, changed, described and counted.
 
 use super::counters::Span;
-use super::layout::{Bytes, Property, Wire, decode_all, encode_all, property, record, sized, write_property};
+use super::layout::{
+    Bytes, Property, Wire, decode_all, encode_all, property, record, sized, write_property,
+};
 use crate::action::Action;
 use crate::port_number::PortNumber;
 use crate::version::Version;
@@ -100,7 +102,10 @@ impl Wire for Bucket {
                 }
                 (1, 4) => bucket.watch_port = Some(PortNumber(value.u32(WHAT)?)),
                 (2, 4) => bucket.watch_group = Some(value.u32(WHAT)?),
-                _ => bucket.properties.push(Property { kind, value: Bytes::rest(&mut value) }),
+                _ => bucket.properties.push(Property {
+                    kind,
+                    value: Bytes::rest(&mut value),
+                }),
             }
         }
         Ok(bucket)
@@ -111,7 +116,10 @@ impl Wire for Bucket {
         writer.u16(0);
         if version < Version::V1_5 {
             if !self.properties.is_empty() {
-                return Err(EncodeError::NotInVersion { what: "a bucket's properties", version });
+                return Err(EncodeError::NotInVersion {
+                    what: "a bucket's properties",
+                    version,
+                });
             }
             writer.u16(self.weight.unwrap_or(0));
             writer.u32(self.watch_port.unwrap_or(PortNumber::ANY).0);
@@ -127,7 +135,11 @@ impl Wire for Bucket {
         Action::encode_list(&self.actions, version, writer)?;
         writer.patch_length(length, actions, "a bucket's actions")?;
         let padded_weight = self.weight.map(|weight| u32::from(weight) << 16);
-        for (kind, value) in [(0, padded_weight), (1, self.watch_port.map(|port| port.0)), (2, self.watch_group)] {
+        for (kind, value) in [
+            (0, padded_weight),
+            (1, self.watch_port.map(|port| port.0)),
+            (2, self.watch_group),
+        ] {
             if let Some(value) = value {
                 write_property(writer, kind, |writer| {
                     writer.u32(value);
@@ -143,7 +155,11 @@ impl Wire for Bucket {
 impl Wire for GroupMod {
     fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const WHAT: &str = "a group mod";
-        let mut group = Self { command: reader.u16(WHAT)?, kind: reader.u8(WHAT)?, ..Self::default() };
+        let mut group = Self {
+            command: reader.u16(WHAT)?,
+            kind: reader.u8(WHAT)?,
+            ..Self::default()
+        };
         reader.skip(1, WHAT)?;
         group.group = reader.u32(WHAT)?;
         if version < Version::V1_5 {
@@ -165,7 +181,10 @@ impl Wire for GroupMod {
         writer.u32(self.group);
         if version < Version::V1_5 {
             if !self.properties.is_empty() {
-                return Err(EncodeError::NotInVersion { what: "a group's properties", version });
+                return Err(EncodeError::NotInVersion {
+                    what: "a group's properties",
+                    version,
+                });
             }
             return encode_all(&self.buckets, version, writer);
         }
@@ -197,7 +216,10 @@ impl Wire for GroupDescription {
     fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const WHAT: &str = "a group";
         let body = &mut sized(reader, 8, WHAT)?;
-        let mut group = Self { kind: body.u8(WHAT)?, ..Self::default() };
+        let mut group = Self {
+            kind: body.u8(WHAT)?,
+            ..Self::default()
+        };
         body.skip(1, WHAT)?;
         group.group = body.u32(WHAT)?;
         if version < Version::V1_5 {
@@ -269,8 +291,19 @@ impl Wire for GroupStats {
         body.skip(4, WHAT)?;
         let packets = body.u64(WHAT)?;
         let bytes = body.u64(WHAT)?;
-        let duration = if version >= Version::V1_3 { Some(Span::decode(version, body)?) } else { None };
-        Ok(Self { group, references, packets, bytes, duration, buckets: decode_all(version, body)? })
+        let duration = if version >= Version::V1_3 {
+            Some(Span::decode(version, body)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            group,
+            references,
+            packets,
+            bytes,
+            duration,
+            buckets: decode_all(version, body)?,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -282,7 +315,10 @@ impl Wire for GroupStats {
         writer.u64(self.packets);
         writer.u64(self.bytes);
         if version >= Version::V1_3 {
-            self.duration.clone().unwrap_or_default().encode(version, writer)?;
+            self.duration
+                .clone()
+                .unwrap_or_default()
+                .encode(version, writer)?;
         }
         encode_all(&self.buckets, version, writer)?;
         writer.patch_length(start, start, "a group's counters")

@@ -36,8 +36,13 @@ impl Hello {
     /// A hello that offers these versions and no others.
     #[must_use]
     pub fn offering(versions: &[Version]) -> Self {
-        let bits = versions.iter().fold(0, |bits, version| bits | (1 << version.wire()));
-        Self { elements: vec![HelloElement::VersionBitmap(vec![bits])], trailing: Bytes::default() }
+        let bits = versions
+            .iter()
+            .fold(0, |bits, version| bits | (1 << version.wire()));
+        Self {
+            elements: vec![HelloElement::VersionBitmap(vec![bits])],
+            trailing: Bytes::default(),
+        }
     }
 
     /// The version that a side that speaks `own` agrees on with a peer that sent this under a header of version
@@ -68,7 +73,10 @@ impl Wire for Hello {
             }
             *reader = attempt;
         }
-        Ok(Self { elements, trailing: Bytes::rest(reader) })
+        Ok(Self {
+            elements,
+            trailing: Bytes::rest(reader),
+        })
     }
 
     fn encode(&self, _: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -105,7 +113,10 @@ fn element(reader: &mut Reader<'_>) -> Result<HelloElement, DecodeError> {
         return Err(bad);
     }
     if kind != VERSION_BITMAP || value.remaining() % 4 != 0 {
-        return Ok(HelloElement::Opaque { kind, value: Bytes::rest(&mut value) });
+        return Ok(HelloElement::Opaque {
+            kind,
+            value: Bytes::rest(&mut value),
+        });
     }
     super::layout::decode_all(Version::V1_3, &mut value).map(HelloElement::VersionBitmap)
 }

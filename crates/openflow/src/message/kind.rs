@@ -153,7 +153,11 @@ const ONF_TYPES: [(Kind, u32); 2] = [(Kind::BundleControl, 2300), (Kind::BundleA
 
 impl Kind {
     /// Which message has this type; of an experimenter's that is modelled, the reader is moved behind the subtype.
-    pub(crate) fn read(version: Version, number: u8, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(crate) fn read(
+        version: Version,
+        number: u8,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, DecodeError> {
         if number == EXPERIMENTER {
             return Ok(Self::read_experimenter(version, reader).unwrap_or(Self::Experimenter));
         }

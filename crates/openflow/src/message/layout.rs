@@ -76,7 +76,10 @@ pub(crate) fn write_port16(port: PortNumber, writer: &mut Writer) -> Result<(), 
 }
 
 /// Reads things until the end of `reader`.
-pub(crate) fn decode_all<T: Wire>(version: Version, reader: &mut Reader<'_>) -> Result<Vec<T>, DecodeError> {
+pub(crate) fn decode_all<T: Wire>(
+    version: Version,
+    reader: &mut Reader<'_>,
+) -> Result<Vec<T>, DecodeError> {
     let mut things = Vec::new();
     while !reader.is_empty() {
         things.push(T::decode(version, reader)?);
@@ -85,8 +88,14 @@ pub(crate) fn decode_all<T: Wire>(version: Version, reader: &mut Reader<'_>) -> 
 }
 
 /// Appends things one after the other.
-pub(crate) fn encode_all<T: Wire>(things: &[T], version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
-    things.iter().try_for_each(|thing| thing.encode(version, writer))
+pub(crate) fn encode_all<T: Wire>(
+    things: &[T],
+    version: Version,
+    writer: &mut Writer,
+) -> Result<(), EncodeError> {
+    things
+        .iter()
+        .try_for_each(|thing| thing.encode(version, writer))
 }
 
 /// The reader of a thing that begins with its own 16-bit length, that length taken; `at_least` counts it.
@@ -155,7 +164,9 @@ impl fmt::Debug for Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        self.0
+            .iter()
+            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
     }
 }
 
@@ -168,13 +179,19 @@ impl FromStr for Bytes {
     type Err = NotHexadecimal;
 
     fn from_str(text: &str) -> Result<Self, NotHexadecimal> {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let digit = |byte: u8| {
+            char::from(byte)
+                .to_digit(16)
+                .and_then(|digit| u8::try_from(digit).ok())
+        };
         let (pairs, rest) = text.as_bytes().as_chunks::<2>();
         if !rest.is_empty() {
             return Err(NotHexadecimal);
         }
-        let bytes: Option<Vec<u8>> =
-            pairs.iter().map(|[high, low]| Some((digit(*high)? << 4) | digit(*low)?)).collect();
+        let bytes: Option<Vec<u8>> = pairs
+            .iter()
+            .map(|[high, low]| Some((digit(*high)? << 4) | digit(*low)?))
+            .collect();
         bytes.map(Self).ok_or(NotHexadecimal)
     }
 }
@@ -187,7 +204,9 @@ impl Serialize for Bytes {
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -228,7 +247,10 @@ impl<const N: usize> Label<N> {
 
     fn from_bytes(bytes: &[u8]) -> Self {
         let bytes = bytes.get(..N).unwrap_or(bytes);
-        let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
+        let length = bytes
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(0, |last| last.saturating_add(1));
         Self(bytes.get(..length).unwrap_or_default().to_vec())
     }
 
@@ -237,7 +259,10 @@ impl<const N: usize> Label<N> {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('\\') {
             bytes.extend_from_slice(before.as_bytes());
-            let byte = after.strip_prefix('x').and_then(|hex| hex.get(..2)).map(|hex| u8::from_str_radix(hex, 16));
+            let byte = after
+                .strip_prefix('x')
+                .and_then(|hex| hex.get(..2))
+                .map(|hex| u8::from_str_radix(hex, 16));
             match byte {
                 Some(Ok(byte)) => {
                     bytes.push(byte);
@@ -259,7 +284,9 @@ impl<const N: usize> fmt::Display for Label<N> {
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
                 match character {
-                    '\\' | '\0'..='\x1f' | '\x7f' => write!(formatter, "\\x{:02x}", u32::from(character))?,
+                    '\\' | '\0'..='\x1f' | '\x7f' => {
+                        write!(formatter, "\\x{:02x}", u32::from(character))?
+                    }
                     _ => write!(formatter, "{character}")?,
                 }
             }
@@ -314,8 +341,15 @@ impl FromStr for MacAddress {
     type Err = NotMac;
 
     fn from_str(text: &str) -> Result<Self, NotMac> {
-        let bytes: Result<Vec<u8>, _> = text.split(':').map(|part| u8::from_str_radix(part, 16)).collect();
-        bytes.ok().and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(NotMac)
+        let bytes: Result<Vec<u8>, _> = text
+            .split(':')
+            .map(|part| u8::from_str_radix(part, 16))
+            .collect();
+        bytes
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or(NotMac)
     }
 }
 
@@ -327,7 +361,9 @@ impl Serialize for MacAddress {
 
 impl<'de> Deserialize<'de> for MacAddress {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -353,7 +389,10 @@ pub struct Property {
 impl Wire for Property {
     fn decode(_: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let (kind, mut body) = property(reader)?;
-        Ok(Self { kind, value: Bytes::rest(&mut body) })
+        Ok(Self {
+            kind,
+            value: Bytes::rest(&mut body),
+        })
     }
     fn encode(&self, _: Version, writer: &mut Writer) -> Result<(), EncodeError> {
         write_property(writer, self.kind, |writer| {
@@ -368,7 +407,9 @@ pub(crate) fn property<'a>(reader: &mut Reader<'a>) -> Result<(u16, Reader<'a>),
     const WHAT: &str = "a property";
     let kind = reader.u16(WHAT)?;
     let length = usize::from(reader.u16(WHAT)?);
-    let value = length.checked_sub(4).ok_or(DecodeError::BadLength { what: WHAT, length })?;
+    let value = length
+        .checked_sub(4)
+        .ok_or(DecodeError::BadLength { what: WHAT, length })?;
     let value = reader.sub(value, WHAT)?;
     // The last one may come without.
     let padding = (8_usize.saturating_sub(length % 8) % 8).min(reader.remaining());

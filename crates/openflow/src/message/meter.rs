@@ -60,12 +60,22 @@ impl Wire for Band {
         let bad = DecodeError::BadLength { what: WHAT, length };
         let mut body = reader.sub(length.checked_sub(4).ok_or(bad)?, WHAT)?;
         match (kind, length) {
-            (1, 16) => Ok(Self::Drop { rate: body.u32(WHAT)?, burst: body.u32(WHAT)? }),
+            (1, 16) => Ok(Self::Drop {
+                rate: body.u32(WHAT)?,
+                burst: body.u32(WHAT)?,
+            }),
             (2, 16) => {
                 let (rate, burst) = (body.u32(WHAT)?, body.u32(WHAT)?);
-                Ok(Self::Remark { rate, burst, levels: body.u8(WHAT)? })
+                Ok(Self::Remark {
+                    rate,
+                    burst,
+                    levels: body.u8(WHAT)?,
+                })
             }
-            _ => Ok(Self::Opaque { kind, body: Bytes::rest(&mut body) }),
+            _ => Ok(Self::Opaque {
+                kind,
+                body: Bytes::rest(&mut body),
+            }),
         }
     }
 
@@ -79,7 +89,11 @@ impl Wire for Band {
                 writer.u32(*burst);
                 writer.zeros(4);
             }
-            Self::Remark { rate, burst, levels } => {
+            Self::Remark {
+                rate,
+                burst,
+                levels,
+            } => {
                 writer.u16(2);
                 writer.u16(0);
                 writer.u32(*rate);
@@ -133,7 +147,11 @@ impl Wire for MeterConfig {
         const WHAT: &str = "a meter";
         let mut body = sized(reader, 8, WHAT)?;
         let (flags, meter) = (body.u16(WHAT)?, body.u32(WHAT)?);
-        Ok(Self { flags, meter, bands: decode_all(version, &mut body)? })
+        Ok(Self {
+            flags,
+            meter,
+            bands: decode_all(version, &mut body)?,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -252,7 +270,10 @@ impl Wire for MeterFeatures {
         writer.zeros(2);
         if let Some(features) = self.features {
             if version < Version::V1_5 {
-                return Err(EncodeError::NotInVersion { what: "a meter's `features`", version });
+                return Err(EncodeError::NotInVersion {
+                    what: "a meter's `features`",
+                    version,
+                });
             }
             writer.u32(features);
             writer.zeros(4);

@@ -2,8 +2,8 @@
 //! modules of those things; collecting the parts of an answer is left to [`connection`](crate::connection).
 
 mod monitor;
-mod request;
 mod reply;
+mod request;
 mod tables;
 
 pub use monitor::{FlowMonitorRequest, FlowUpdate, FlowUpdateEvent, MonitoredFlow};
@@ -72,7 +72,11 @@ const KINDS: [(Kind, u16, Version, Version); 18] = [
 ];
 
 /// Nicira's kinds by their subtype.
-const NICIRA_KINDS: [(Kind, u32); 3] = [(Kind::NxFlow, 0), (Kind::NxAggregate, 1), (Kind::NxFlowMonitor, 2)];
+const NICIRA_KINDS: [(Kind, u32); 3] = [
+    (Kind::NxFlow, 0),
+    (Kind::NxAggregate, 1),
+    (Kind::NxFlowMonitor, 2),
+];
 
 impl Kind {
     /// Reads kind and flags.
@@ -84,7 +88,9 @@ impl Kind {
             reader.skip(4, WHAT)?;
         }
         if number != EXPERIMENTER {
-            let found = KINDS.iter().find(|row| row.1 == number && (row.2..=row.3).contains(&version));
+            let found = KINDS
+                .iter()
+                .find(|row| row.1 == number && (row.2..=row.3).contains(&version));
             return Ok((found.map_or(Self::Opaque(number), |row| row.0), flags));
         }
         let experimenter = reader.u32(WHAT)?;
@@ -96,20 +102,35 @@ impl Kind {
         if version == Version::V1_0 {
             reader.skip(4, WHAT)?;
         }
-        let nicira = NICIRA_KINDS.iter().find(|row| row.1 == subtype && experimenter == super::NICIRA);
-        Ok((nicira.map_or(Self::Experimenter(experimenter, subtype), |row| row.0), flags))
+        let nicira = NICIRA_KINDS
+            .iter()
+            .find(|row| row.1 == subtype && experimenter == super::NICIRA);
+        Ok((
+            nicira.map_or(Self::Experimenter(experimenter, subtype), |row| row.0),
+            flags,
+        ))
     }
 
     /// Writes kind and flags.
     fn encode(self, version: Version, flags: u16, writer: &mut Writer) -> Result<(), EncodeError> {
         let known = KINDS.iter().find(|row| row.0 == self);
-        let nicira = NICIRA_KINDS.iter().find(|row| row.0 == self).map(|row| (super::NICIRA, row.1));
+        let nicira = NICIRA_KINDS
+            .iter()
+            .find(|row| row.0 == self)
+            .map(|row| (super::NICIRA, row.1));
         let (number, experimenter) = match self {
-            Self::Experimenter(experimenter, subtype) => (EXPERIMENTER, Some((experimenter, subtype))),
+            Self::Experimenter(experimenter, subtype) => {
+                (EXPERIMENTER, Some((experimenter, subtype)))
+            }
             Self::Opaque(number) => (number, None),
             _ => match known {
                 Some(row) if (row.2..=row.3).contains(&version) => (row.1, None),
-                Some(_) => return Err(EncodeError::NotInVersion { what: "this kind of statistics", version }),
+                Some(_) => {
+                    return Err(EncodeError::NotInVersion {
+                        what: "this kind of statistics",
+                        version,
+                    });
+                }
                 None => (EXPERIMENTER, nicira),
             },
         };

@@ -17,7 +17,11 @@ pub(crate) fn read_match(length: u16, reader: &mut Reader<'_>) -> Result<Match, 
 }
 
 /// Appends a match in Nicira's form with its padding, and its length at `position`.
-pub(crate) fn write_match(wanted: &Match, position: usize, writer: &mut Writer) -> Result<(), EncodeError> {
+pub(crate) fn write_match(
+    wanted: &Match,
+    position: usize,
+    writer: &mut Writer,
+) -> Result<(), EncodeError> {
     let start = writer.len();
     wanted.encode_nxm(writer)?;
     writer.patch_length(position, start, "a match in Nicira's form")?;
@@ -93,7 +97,10 @@ impl Wire for TunnelOptionMod {
     fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let command = reader.u16("a change of tunnel options")?;
         reader.skip(6, "a change of tunnel options")?;
-        Ok(Self { command, options: decode_all(version, reader)? })
+        Ok(Self {
+            command,
+            options: decode_all(version, reader)?,
+        })
     }
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
         writer.u16(self.command);
@@ -119,7 +126,11 @@ impl Wire for TunnelOptionTable {
         let space = reader.u32(WHAT)?;
         let fields = reader.u16(WHAT)?;
         reader.skip(10, WHAT)?;
-        Ok(Self { space, fields, options: decode_all(version, reader)? })
+        Ok(Self {
+            space,
+            fields,
+            options: decode_all(version, reader)?,
+        })
     }
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
         writer.u32(self.space);

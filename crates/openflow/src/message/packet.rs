@@ -1,8 +1,6 @@
 //! Packets on their way to a controller and from it.
 
-use super::layout::{
-    Bytes, Property, Wire, property, read_buffer, write_buffer, write_property,
-};
+use super::layout::{Bytes, Property, Wire, property, read_buffer, write_buffer, write_property};
 use crate::action::Action;
 use crate::field::Field;
 use crate::matching::Match;
@@ -38,7 +36,10 @@ pub struct PacketIn {
 impl Wire for PacketIn {
     fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const WHAT: &str = "a packet-in";
-        let mut packet = Self { buffer: read_buffer(reader)?, ..Self::default() };
+        let mut packet = Self {
+            buffer: read_buffer(reader)?,
+            ..Self::default()
+        };
         if version == Version::V1_1 {
             packet.in_port = Some(PortNumber::decode(version, reader)?);
             packet.in_phy_port = Some(PortNumber::decode(version, reader)?);
@@ -62,11 +63,16 @@ impl Wire for PacketIn {
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
-        let in_port = self.in_port.or_else(|| in_port_of(&self.metadata)).unwrap_or_default();
+        let in_port = self
+            .in_port
+            .or_else(|| in_port_of(&self.metadata))
+            .unwrap_or_default();
         write_buffer(self.buffer, writer);
         if version == Version::V1_1 {
             in_port.encode(version, writer)?;
-            self.in_phy_port.unwrap_or(in_port).encode(version, writer)?;
+            self.in_phy_port
+                .unwrap_or(in_port)
+                .encode(version, writer)?;
         }
         writer.u16(self.total_length);
         if version == Version::V1_0 {
@@ -100,7 +106,17 @@ impl PacketIn {
         let metadata = super::nicira::read_match(length, reader)?;
         reader.skip(2, WHAT)?;
         let data = Bytes::rest(reader);
-        Ok(Self { buffer, total_length, reason, table, cookie, metadata, data, in_port: None, in_phy_port: None })
+        Ok(Self {
+            buffer,
+            total_length,
+            reason,
+            table,
+            cookie,
+            metadata,
+            data,
+            in_port: None,
+            in_phy_port: None,
+        })
     }
 
     /// Writes Nicira's first form of it.
@@ -198,7 +214,10 @@ impl PacketIn2 {
         })
     }
 
-    fn find<'a, T: 'a>(&'a self, wanted: impl FnMut(&'a PacketIn2Property) -> Option<T>) -> Option<T> {
+    fn find<'a, T: 'a>(
+        &'a self,
+        wanted: impl FnMut(&'a PacketIn2Property) -> Option<T>,
+    ) -> Option<T> {
         self.properties.iter().find_map(wanted)
     }
 }
@@ -230,7 +249,10 @@ impl Wire for PacketIn2Property {
             (6, _) => Self::Metadata(Match::decode_fields(&mut value)?),
             (7, _) => Self::Userdata(Bytes::rest(&mut value)),
             (8, _) => Self::Continuation(Bytes::rest(&mut value)),
-            _ => Self::Opaque(Property { kind, value: Bytes::rest(&mut value) }),
+            _ => Self::Opaque(Property {
+                kind,
+                value: Bytes::rest(&mut value),
+            }),
         })
     }
 
@@ -249,7 +271,9 @@ impl Wire for PacketIn2Property {
         };
         write_property(writer, kind, |writer| {
             match self {
-                Self::Packet(bytes) | Self::Userdata(bytes) | Self::Continuation(bytes) => writer.bytes(&bytes.0),
+                Self::Packet(bytes) | Self::Userdata(bytes) | Self::Continuation(bytes) => {
+                    writer.bytes(&bytes.0)
+                }
                 Self::FullLength(number) | Self::Buffer(number) => writer.u32(*number),
                 Self::Table(number) | Self::Reason(number) => writer.u8(*number),
                 Self::Cookie(cookie) => {
@@ -257,7 +281,9 @@ impl Wire for PacketIn2Property {
                     writer.u64(*cookie);
                 }
                 // As Open vSwitch does: 1.0 and 1.1 have no form of their own for fields.
-                Self::Metadata(fields) if version <= Version::V1_1 => return fields.encode_nxm(writer),
+                Self::Metadata(fields) if version <= Version::V1_1 => {
+                    return fields.encode_nxm(writer);
+                }
                 Self::Metadata(fields) => return fields.encode_fields(version, writer),
                 Self::Opaque(_) => {}
             }
@@ -285,7 +311,10 @@ pub struct PacketOut {
 impl Wire for PacketOut {
     fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const WHAT: &str = "a packet-out";
-        let mut packet = Self { buffer: read_buffer(reader)?, ..Self::default() };
+        let mut packet = Self {
+            buffer: read_buffer(reader)?,
+            ..Self::default()
+        };
         if version < Version::V1_5 {
             packet.in_port = PortNumber::decode(version, reader)?;
         }
@@ -307,8 +336,15 @@ impl Wire for PacketOut {
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
         write_buffer(self.buffer, writer);
         if version < Version::V1_5 {
-            if self.metadata.fields().any(|field| field.field() != Field::InPort) {
-                return Err(EncodeError::NotInVersion { what: "fields of a packet-out", version });
+            if self
+                .metadata
+                .fields()
+                .any(|field| field.field() != Field::InPort)
+            {
+                return Err(EncodeError::NotInVersion {
+                    what: "fields of a packet-out",
+                    version,
+                });
             }
             self.in_port.encode(version, writer)?;
         }
@@ -321,7 +357,10 @@ impl Wire for PacketOut {
                 if self.metadata.get(Field::InPort).is_some() {
                     self.metadata.encode(version, writer)?;
                 } else {
-                    self.metadata.clone().exact(Field::InPort, self.in_port.0).encode(version, writer)?;
+                    self.metadata
+                        .clone()
+                        .exact(Field::InPort, self.in_port.0)
+                        .encode(version, writer)?;
                 }
             }
             _ => writer.zeros(6),

@@ -1,7 +1,8 @@
 //! What a switch is and how it is set: features, configuration, ports and their changes, tables, queues.
 
 use super::layout::{
-    Bytes, Label, MacAddress, Property, Wire, decode_all, encode_all, property, record, sized, write_property,
+    Bytes, Label, MacAddress, Property, Wire, decode_all, encode_all, property, record, sized,
+    write_property,
 };
 use crate::port_number::PortNumber;
 use crate::version::Version;
@@ -38,8 +39,20 @@ impl Wire for Features {
         reader.skip(2, WHAT)?;
         let capabilities = reader.u32(WHAT)?;
         let actions = reader.u32(WHAT)?;
-        let ports = if version <= Version::V1_2 { decode_all(version, reader)? } else { Vec::new() };
-        Ok(Self { datapath_id, buffers, tables, auxiliary_id, capabilities, actions, ports })
+        let ports = if version <= Version::V1_2 {
+            decode_all(version, reader)?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            datapath_id,
+            buffers,
+            tables,
+            auxiliary_id,
+            capabilities,
+            actions,
+            ports,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -51,7 +64,10 @@ impl Wire for Features {
         writer.u32(self.capabilities);
         writer.u32(self.actions);
         if version > Version::V1_2 && !self.ports.is_empty() {
-            return Err(EncodeError::NotInVersion { what: "ports among the features", version });
+            return Err(EncodeError::NotInVersion {
+                what: "ports among the features",
+                version,
+            });
         }
         encode_all(&self.ports, version, writer)
     }
@@ -120,7 +136,10 @@ impl Wire for Port {
         let mut properties_length = 0;
         if extensible {
             let length = usize::from(reader.u16("a port")?);
-            let bad = DecodeError::BadLength { what: "a port", length };
+            let bad = DecodeError::BadLength {
+                what: "a port",
+                length,
+            };
             properties_length = length.checked_sub(40).ok_or(bad)?;
             reader.skip(2, "a port")?;
         } else if version >= Version::V1_1 {
@@ -134,14 +153,24 @@ impl Wire for Port {
         let config = reader.u32("a port")?;
         let state = reader.u32("a port")?;
         let properties = if extensible {
-            decode_all(version, &mut reader.sub(properties_length, "a port's properties")?)?
+            decode_all(
+                version,
+                &mut reader.sub(properties_length, "a port's properties")?,
+            )?
         } else {
             let mut speeds = [0; 6];
             let count = if version == Version::V1_0 { 4 } else { 6 };
             for speed in speeds.iter_mut().take(count) {
                 *speed = reader.u32("a port's speeds")?;
             }
-            let [current, advertised, supported, peer, current_speed, maximum_speed] = speeds;
+            let [
+                current,
+                advertised,
+                supported,
+                peer,
+                current_speed,
+                maximum_speed,
+            ] = speeds;
             vec![PortProperty::Ethernet(PortSpeeds {
                 current,
                 advertised,
@@ -151,7 +180,14 @@ impl Wire for Port {
                 maximum_speed,
             })]
         };
-        Ok(Self { number, address, name, config, state, properties })
+        Ok(Self {
+            number,
+            address,
+            name,
+            config,
+            state,
+            properties,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -174,7 +210,12 @@ impl Wire for Port {
         let speeds = match self.properties.as_slice() {
             [] => PortSpeeds::default(),
             [PortProperty::Ethernet(speeds)] => speeds.clone(),
-            _ => return Err(EncodeError::NotInVersion { what: "a port's properties", version }),
+            _ => {
+                return Err(EncodeError::NotInVersion {
+                    what: "a port's properties",
+                    version,
+                });
+            }
         };
         let before = writer.len();
         speeds.encode(version, writer)?;
@@ -192,7 +233,10 @@ impl Wire for PortProperty {
             value.skip(4, "padding")?;
             return PortSpeeds::decode(version, &mut value).map(Self::Ethernet);
         }
-        Ok(Self::Opaque(Property { kind, value: Bytes::rest(&mut value) }))
+        Ok(Self::Opaque(Property {
+            kind,
+            value: Bytes::rest(&mut value),
+        }))
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -244,7 +288,13 @@ impl Wire for PortMod {
         reader.skip(if padded { 2 } else { 0 }, WHAT)?;
         let config = reader.u32(WHAT)?;
         let mask = reader.u32(WHAT)?;
-        let mut read = Self { number, address, config, mask, ..Self::default() };
+        let mut read = Self {
+            number,
+            address,
+            config,
+            mask,
+            ..Self::default()
+        };
         if version >= Version::V1_4 {
             read.properties = decode_all(version, reader)?;
         } else {
@@ -270,7 +320,10 @@ impl Wire for PortMod {
             return encode_all(&self.properties, version, writer);
         }
         if !self.properties.is_empty() {
-            return Err(EncodeError::NotInVersion { what: "a port mod's properties", version });
+            return Err(EncodeError::NotInVersion {
+                what: "a port mod's properties",
+                version,
+            });
         }
         writer.u32(self.advertise);
         writer.zeros(4);
@@ -295,8 +348,16 @@ impl Wire for TableMod {
         let table = reader.u8("a table mod")?;
         reader.skip(3, "a table mod")?;
         let config = reader.u32("a table mod")?;
-        let properties = if version >= Version::V1_4 { decode_all(version, reader)? } else { Vec::new() };
-        Ok(Self { table, config, properties })
+        let properties = if version >= Version::V1_4 {
+            decode_all(version, reader)?
+        } else {
+            Vec::new()
+        };
+        Ok(Self {
+            table,
+            config,
+            properties,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -304,7 +365,10 @@ impl Wire for TableMod {
         writer.zeros(3);
         writer.u32(self.config);
         if version < Version::V1_4 && !self.properties.is_empty() {
-            return Err(EncodeError::NotInVersion { what: "a table mod's properties", version });
+            return Err(EncodeError::NotInVersion {
+                what: "a table mod's properties",
+                version,
+            });
         }
         encode_all(&self.properties, version, writer)
     }
@@ -356,7 +420,10 @@ impl Wire for QueueConfigReply {
     fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let port = PortNumber::decode(version, reader)?;
         reader.skip(if version == Version::V1_0 { 6 } else { 4 }, "padding")?;
-        Ok(Self { port, queues: decode_all(version, reader)? })
+        Ok(Self {
+            port,
+            queues: decode_all(version, reader)?,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -371,12 +438,22 @@ impl Wire for Queue {
         const WHAT: &str = "a queue";
         let wide = version >= Version::V1_2;
         let id = reader.u32(WHAT)?;
-        let port = if wide { PortNumber(reader.u32(WHAT)?) } else { PortNumber::ANY };
+        let port = if wide {
+            PortNumber(reader.u32(WHAT)?)
+        } else {
+            PortNumber::ANY
+        };
         let length = usize::from(reader.u16(WHAT)?);
         let fixed = if wide { 16 } else { 8 };
         reader.skip(if wide { 6 } else { 2 }, WHAT)?;
-        let rest = length.checked_sub(fixed).ok_or(DecodeError::BadLength { what: WHAT, length })?;
-        Ok(Self { id, port, properties: decode_all(version, &mut reader.sub(rest, WHAT)?)? })
+        let rest = length
+            .checked_sub(fixed)
+            .ok_or(DecodeError::BadLength { what: WHAT, length })?;
+        Ok(Self {
+            id,
+            port,
+            properties: decode_all(version, &mut reader.sub(rest, WHAT)?)?,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -412,7 +489,11 @@ impl Wire for TableDescription {
         let mut body = sized(reader, 8, WHAT)?;
         let table = body.u8(WHAT)?;
         body.skip(1, WHAT)?;
-        Ok(Self { table, config: body.u32(WHAT)?, properties: decode_all(version, &mut body)? })
+        Ok(Self {
+            table,
+            config: body.u32(WHAT)?,
+            properties: decode_all(version, &mut body)?,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {

@@ -75,7 +75,11 @@ impl Wire for FlowMonitorRequest {
 impl FlowMonitorRequest {
     pub(super) fn decode_nxm(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const WHAT: &str = "a flow monitor in Nicira's form";
-        let mut request = Self { monitor: reader.u32(WHAT)?, flags: reader.u16(WHAT)?, ..Self::default() };
+        let mut request = Self {
+            monitor: reader.u32(WHAT)?,
+            flags: reader.u16(WHAT)?,
+            ..Self::default()
+        };
         request.out_port = PortNumber::from_u16(reader.u16(WHAT)?);
         let length = reader.u16(WHAT)?;
         request.table = reader.u8(WHAT)?;
@@ -174,12 +178,25 @@ impl Wire for FlowUpdate {
             1 => FlowUpdateEvent::Added,
             2 => FlowUpdateEvent::Removed,
             3 => FlowUpdateEvent::Modified,
-            OWN => return Ok(Self::Own { xid: body.u32(WHAT)? }),
+            OWN => {
+                return Ok(Self::Own {
+                    xid: body.u32(WHAT)?,
+                });
+            }
             PAUSED => return Ok(Self::Paused),
             RESUMED => return Ok(Self::Resumed),
-            event => return Ok(Self::Opaque { event, body: Bytes::rest(body) }),
+            event => {
+                return Ok(Self::Opaque {
+                    event,
+                    body: Bytes::rest(body),
+                });
+            }
         };
-        let mut flow = MonitoredFlow { event, table: body.u8(WHAT)?, ..MonitoredFlow::default() };
+        let mut flow = MonitoredFlow {
+            event,
+            table: body.u8(WHAT)?,
+            ..MonitoredFlow::default()
+        };
         flow.reason = body.u8(WHAT)?.into();
         flow.idle_timeout = body.u16(WHAT)?;
         flow.hard_timeout = body.u16(WHAT)?;
@@ -200,7 +217,11 @@ impl Wire for FlowUpdate {
                 writer.u32(*xid);
             }
             Self::Paused | Self::Resumed => {
-                writer.u16(if *self == Self::Paused { PAUSED } else { RESUMED });
+                writer.u16(if *self == Self::Paused {
+                    PAUSED
+                } else {
+                    RESUMED
+                });
                 writer.zeros(4);
             }
             Self::Opaque { event, body } => {
@@ -215,9 +236,12 @@ impl Wire for FlowUpdate {
                     FlowUpdateEvent::Modified => 3,
                 });
                 writer.u8(flow.table);
-                writer.u8(u8::try_from(flow.reason).map_err(|_| {
-                    EncodeError::Unencodable { what: "the reason of a flow's change", reason: "more than 255" }
-                })?);
+                writer.u8(
+                    u8::try_from(flow.reason).map_err(|_| EncodeError::Unencodable {
+                        what: "the reason of a flow's change",
+                        reason: "more than 255",
+                    })?,
+                );
                 writer.u16(flow.idle_timeout);
                 writer.u16(flow.hard_timeout);
                 writer.u16(flow.priority);
@@ -232,17 +256,33 @@ impl Wire for FlowUpdate {
 }
 
 impl FlowUpdate {
-    pub(super) fn decode_nxm(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    pub(super) fn decode_nxm(
+        version: Version,
+        reader: &mut Reader<'_>,
+    ) -> Result<Self, DecodeError> {
         const WHAT: &str = "a change of a flow in Nicira's form";
         let body = &mut sized(reader, 8, WHAT)?;
         let event = match body.u16(WHAT)? {
             0 => FlowUpdateEvent::Added,
             1 => FlowUpdateEvent::Removed,
             2 => FlowUpdateEvent::Modified,
-            NX_OWN => return Ok(Self::Own { xid: body.u32(WHAT)? }),
-            event => return Ok(Self::Opaque { event, body: Bytes::rest(body) }),
+            NX_OWN => {
+                return Ok(Self::Own {
+                    xid: body.u32(WHAT)?,
+                });
+            }
+            event => {
+                return Ok(Self::Opaque {
+                    event,
+                    body: Bytes::rest(body),
+                });
+            }
         };
-        let mut flow = MonitoredFlow { event, reason: body.u16(WHAT)?, ..MonitoredFlow::default() };
+        let mut flow = MonitoredFlow {
+            event,
+            reason: body.u16(WHAT)?,
+            ..MonitoredFlow::default()
+        };
         flow.priority = body.u16(WHAT)?;
         flow.idle_timeout = body.u16(WHAT)?;
         flow.hard_timeout = body.u16(WHAT)?;
@@ -255,7 +295,11 @@ impl FlowUpdate {
         Ok(Self::Flow(Box::new(flow)))
     }
 
-    pub(super) fn encode_nxm(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
+    pub(super) fn encode_nxm(
+        &self,
+        version: Version,
+        writer: &mut Writer,
+    ) -> Result<(), EncodeError> {
         let start = writer.len();
         writer.u16(0);
         match self {
@@ -268,7 +312,10 @@ impl FlowUpdate {
                 writer.bytes(&body.0);
             }
             Self::Paused | Self::Resumed => {
-                return Err(EncodeError::NotInVersion { what: "pausing in Nicira's form", version });
+                return Err(EncodeError::NotInVersion {
+                    what: "pausing in Nicira's form",
+                    version,
+                });
             }
             Self::Flow(flow) => {
                 writer.u16(match flow.event {

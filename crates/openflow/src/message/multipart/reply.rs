@@ -208,13 +208,18 @@ impl Wire for PortStats {
             writer.zeros(4);
             self.port.encode(version, writer)?;
             span.encode(version, writer)?;
-            self.counts().into_iter().for_each(|count| writer.u64(count));
+            self.counts()
+                .into_iter()
+                .for_each(|count| writer.u64(count));
             encode_all(&self.properties, version, writer)?;
             return writer.patch_length(start, start, "a port's counters");
         }
         self.port.encode(version, writer)?;
         writer.zeros(if version == Version::V1_0 { 6 } else { 4 });
-        self.counts().into_iter().chain(self.kinds).for_each(|count| writer.u64(count));
+        self.counts()
+            .into_iter()
+            .chain(self.kinds)
+            .for_each(|count| writer.u64(count));
         if version >= Version::V1_3 {
             span.encode(version, writer)?;
         }
@@ -269,7 +274,10 @@ impl Wire for QueueStats {
         writer.u64(self.sent_packets);
         writer.u64(self.errors);
         if version >= Version::V1_3 {
-            self.duration.clone().unwrap_or_default().encode(version, writer)?;
+            self.duration
+                .clone()
+                .unwrap_or_default()
+                .encode(version, writer)?;
         }
         if version >= Version::V1_4 {
             encode_all(&self.properties, version, writer)?;
@@ -292,7 +300,11 @@ impl QueueStats {
             sent_bytes: reader.u64(WHAT)?,
             sent_packets: reader.u64(WHAT)?,
             errors: reader.u64(WHAT)?,
-            duration: if version >= Version::V1_3 { Some(Span::decode(version, reader)?) } else { None },
+            duration: if version >= Version::V1_3 {
+                Some(Span::decode(version, reader)?)
+            } else {
+                None
+            },
             properties: Vec::new(),
         })
     }
@@ -317,8 +329,14 @@ impl Wire for QueueDescription {
         let queue = reader.u32(WHAT)?;
         let length = usize::from(reader.u16(WHAT)?);
         reader.skip(6, WHAT)?;
-        let rest = length.checked_sub(16).ok_or(DecodeError::BadLength { what: WHAT, length })?;
-        Ok(Self { port, queue, properties: decode_all(version, &mut reader.sub(rest, WHAT)?)? })
+        let rest = length
+            .checked_sub(16)
+            .ok_or(DecodeError::BadLength { what: WHAT, length })?;
+        Ok(Self {
+            port,
+            queue,
+            properties: decode_all(version, &mut reader.sub(rest, WHAT)?)?,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -355,7 +373,9 @@ impl ReplyBody {
             Self::NxFlow(_) => Kind::NxFlow,
             Self::NxAggregate(_) => Kind::NxAggregate,
             Self::NxFlowMonitor(_) => Kind::NxFlowMonitor,
-            Self::Experimenter { experimenter, kind, .. } => Kind::Experimenter(*experimenter, *kind),
+            Self::Experimenter {
+                experimenter, kind, ..
+            } => Kind::Experimenter(*experimenter, *kind),
             Self::Opaque { kind, .. } => Kind::Opaque(*kind),
         }
     }
@@ -367,7 +387,9 @@ impl Wire for MultipartReply {
         let body = match kind {
             Kind::Description => ReplyBody::Description(Box::new(Wire::decode(version, reader)?)),
             Kind::Flow => ReplyBody::Flow(decode_all(version, reader)?),
-            Kind::Aggregate if version >= Version::V1_5 => ReplyBody::Aggregate(Counters::decode_oxs(reader)?),
+            Kind::Aggregate if version >= Version::V1_5 => {
+                ReplyBody::Aggregate(Counters::decode_oxs(reader)?)
+            }
             Kind::Aggregate => ReplyBody::Aggregate(aggregate(reader)?),
             Kind::Table => ReplyBody::Table(decode_all(version, reader)?),
             Kind::Port => ReplyBody::Port(decode_all(version, reader)?),
@@ -399,10 +421,15 @@ impl Wire for MultipartReply {
                 }
                 ReplyBody::NxFlowMonitor(updates)
             }
-            Kind::Experimenter(experimenter, kind) => {
-                ReplyBody::Experimenter { experimenter, kind, body: Bytes::rest(reader) }
-            }
-            Kind::Opaque(kind) => ReplyBody::Opaque { kind, body: Bytes::rest(reader) },
+            Kind::Experimenter(experimenter, kind) => ReplyBody::Experimenter {
+                experimenter,
+                kind,
+                body: Bytes::rest(reader),
+            },
+            Kind::Opaque(kind) => ReplyBody::Opaque {
+                kind,
+                body: Bytes::rest(reader),
+            },
         };
         Ok(Self { flags, body })
     }
@@ -412,7 +439,9 @@ impl Wire for MultipartReply {
         match &self.body {
             ReplyBody::Description(description) => description.encode(version, writer),
             ReplyBody::Flow(flows) => encode_all(flows, version, writer),
-            ReplyBody::Aggregate(counters) if version >= Version::V1_5 => counters.encode_oxs(writer),
+            ReplyBody::Aggregate(counters) if version >= Version::V1_5 => {
+                counters.encode_oxs(writer)
+            }
             ReplyBody::Aggregate(counters) | ReplyBody::NxAggregate(counters) => {
                 writer.u64(counters.packets.unwrap_or(u64::MAX));
                 writer.u64(counters.bytes.unwrap_or(u64::MAX));
@@ -435,10 +464,12 @@ impl Wire for MultipartReply {
             ReplyBody::QueueDescription(queues) => encode_all(queues, version, writer),
             ReplyBody::FlowMonitor(updates) => encode_all(updates, version, writer),
             ReplyBody::BundleFeatures(features) => features.encode(version, writer),
-            ReplyBody::NxFlow(flows) => flows.iter().try_for_each(|flow| flow.encode_nxm(version, writer)),
-            ReplyBody::NxFlowMonitor(updates) => {
-                updates.iter().try_for_each(|update| update.encode_nxm(version, writer))
-            }
+            ReplyBody::NxFlow(flows) => flows
+                .iter()
+                .try_for_each(|flow| flow.encode_nxm(version, writer)),
+            ReplyBody::NxFlowMonitor(updates) => updates
+                .iter()
+                .try_for_each(|update| update.encode_nxm(version, writer)),
             ReplyBody::Experimenter { body, .. } | ReplyBody::Opaque { body, .. } => {
                 writer.bytes(&body.0);
                 Ok(())
@@ -451,5 +482,10 @@ fn aggregate(reader: &mut Reader<'_>) -> Result<Counters, DecodeError> {
     const WHAT: &str = "counters of flows";
     let (packets, bytes, flows) = (reader.u64(WHAT)?, reader.u64(WHAT)?, reader.u32(WHAT)?);
     reader.skip(4, WHAT)?;
-    Ok(Counters { packets: Some(packets), bytes: Some(bytes), flows: Some(flows), ..Counters::default() })
+    Ok(Counters {
+        packets: Some(packets),
+        bytes: Some(bytes),
+        flows: Some(flows),
+        ..Counters::default()
+    })
 }

@@ -1,8 +1,8 @@
 //! Questions.
 
+use super::Kind;
 use super::monitor::FlowMonitorRequest;
 use super::tables::TableFeatures;
-use super::Kind;
 use crate::message::flow_stats::FlowStatsRequest;
 use crate::message::layout::{Bytes, Wire, decode_all, encode_all, record};
 use crate::port_number::PortNumber;
@@ -96,7 +96,10 @@ pub struct PortQueue {
 
 impl Default for PortQueue {
     fn default() -> Self {
-        Self { port: PortNumber::ANY, queue: u32::MAX }
+        Self {
+            port: PortNumber::ANY,
+            queue: u32::MAX,
+        }
     }
 }
 
@@ -106,7 +109,10 @@ impl Wire for PortQueue {
         if version == Version::V1_0 {
             reader.skip(2, "padding")?;
         }
-        Ok(Self { port, queue: reader.u32("a queue")? })
+        Ok(Self {
+            port,
+            queue: reader.u32("a queue")?,
+        })
     }
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -153,7 +159,9 @@ impl RequestBody {
             Self::NxFlow(_) => Kind::NxFlow,
             Self::NxAggregate(_) => Kind::NxAggregate,
             Self::NxFlowMonitor(_) => Kind::NxFlowMonitor,
-            Self::Experimenter { experimenter, kind, .. } => Kind::Experimenter(*experimenter, *kind),
+            Self::Experimenter {
+                experimenter, kind, ..
+            } => Kind::Experimenter(*experimenter, *kind),
             Self::Opaque { kind, .. } => Kind::Opaque(*kind),
         }
     }
@@ -196,10 +204,15 @@ impl Wire for MultipartRequest {
                 }
                 RequestBody::NxFlowMonitor(monitors)
             }
-            Kind::Experimenter(experimenter, kind) => {
-                RequestBody::Experimenter { experimenter, kind, body: Bytes::rest(reader) }
-            }
-            Kind::Opaque(kind) => RequestBody::Opaque { kind, body: Bytes::rest(reader) },
+            Kind::Experimenter(experimenter, kind) => RequestBody::Experimenter {
+                experimenter,
+                kind,
+                body: Bytes::rest(reader),
+            },
+            Kind::Opaque(kind) => RequestBody::Opaque {
+                kind,
+                body: Bytes::rest(reader),
+            },
         };
         Ok(Self { flags, body })
     }
@@ -207,17 +220,27 @@ impl Wire for MultipartRequest {
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
         self.body.kind().encode(version, self.flags, writer)?;
         match &self.body {
-            RequestBody::Flow(request) | RequestBody::Aggregate(request) => request.encode(version, writer)?,
+            RequestBody::Flow(request) | RequestBody::Aggregate(request) => {
+                request.encode(version, writer)?
+            }
             RequestBody::Port(port) | RequestBody::PortDescription(Some(port)) => {
                 if matches!(self.body, RequestBody::PortDescription(_)) && version < Version::V1_5 {
-                    return Err(EncodeError::NotInVersion { what: "asking for one port's description", version });
+                    return Err(EncodeError::NotInVersion {
+                        what: "asking for one port's description",
+                        version,
+                    });
                 }
                 port.encode(version, writer)?;
                 writer.zeros(if version == Version::V1_0 { 6 } else { 4 });
             }
-            RequestBody::Queue(queue) | RequestBody::QueueDescription(queue) => queue.encode(version, writer)?,
+            RequestBody::Queue(queue) | RequestBody::QueueDescription(queue) => {
+                queue.encode(version, writer)?
+            }
             RequestBody::GroupDescription(Some(_)) if version < Version::V1_5 => {
-                return Err(EncodeError::NotInVersion { what: "asking for one group's description", version });
+                return Err(EncodeError::NotInVersion {
+                    what: "asking for one group's description",
+                    version,
+                });
             }
             RequestBody::Group(number)
             | RequestBody::GroupDescription(Some(number))
@@ -229,11 +252,17 @@ impl Wire for MultipartRequest {
             RequestBody::TableFeatures(features) => encode_all(features, version, writer)?,
             RequestBody::FlowMonitor(monitors) => encode_all(monitors, version, writer)?,
             RequestBody::BundleFeatures(features) => features.encode(version, writer)?,
-            RequestBody::NxFlow(request) | RequestBody::NxAggregate(request) => request.encode_nxm(writer)?,
-            RequestBody::NxFlowMonitor(monitors) => {
-                monitors.iter().try_for_each(|monitor| monitor.encode_nxm(writer))?;
+            RequestBody::NxFlow(request) | RequestBody::NxAggregate(request) => {
+                request.encode_nxm(writer)?
             }
-            RequestBody::Experimenter { body, .. } | RequestBody::Opaque { body, .. } => writer.bytes(&body.0),
+            RequestBody::NxFlowMonitor(monitors) => {
+                monitors
+                    .iter()
+                    .try_for_each(|monitor| monitor.encode_nxm(writer))?;
+            }
+            RequestBody::Experimenter { body, .. } | RequestBody::Opaque { body, .. } => {
+                writer.bytes(&body.0)
+            }
             RequestBody::Description
             | RequestBody::Table
             | RequestBody::GroupDescription(None)

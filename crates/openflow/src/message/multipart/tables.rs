@@ -36,8 +36,18 @@ const fn abilities(version: Version) -> usize {
 impl Wire for TableStats {
     fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const WHAT: &str = "a table's counters";
-        let mut stats = Self { table: reader.u8(WHAT)?, ..Self::default() };
-        reader.skip(if matches!(version, Version::V1_1 | Version::V1_2) { 7 } else { 3 }, WHAT)?;
+        let mut stats = Self {
+            table: reader.u8(WHAT)?,
+            ..Self::default()
+        };
+        reader.skip(
+            if matches!(version, Version::V1_1 | Version::V1_2) {
+                7
+            } else {
+                3
+            },
+            WHAT,
+        )?;
         if version < Version::V1_3 {
             stats.name = Label::decode(version, reader)?;
             stats.abilities = Bytes(reader.bytes(abilities(version), WHAT)?.to_vec());
@@ -50,7 +60,11 @@ impl Wire for TableStats {
 
     fn encode(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
         writer.u8(self.table);
-        writer.zeros(if matches!(version, Version::V1_1 | Version::V1_2) { 7 } else { 3 });
+        writer.zeros(if matches!(version, Version::V1_1 | Version::V1_2) {
+            7
+        } else {
+            3
+        });
         if version < Version::V1_3 {
             self.name.encode(version, writer)?;
             let length = abilities(version);
@@ -93,7 +107,10 @@ impl Wire for TableFeatures {
     fn decode(version: Version, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         const WHAT: &str = "a table's features";
         let body = &mut sized(reader, 64, WHAT)?;
-        let mut features = Self { table: body.u8(WHAT)?, ..Self::default() };
+        let mut features = Self {
+            table: body.u8(WHAT)?,
+            ..Self::default()
+        };
         // Padding before 1.5.
         features.command = body.u8(WHAT)?;
         features.features = body.u32(WHAT)?;
