@@ -1,7 +1,7 @@
 //! Whether a switch would take a match: widths, masks and what each field needs besides.
 
 use super::{Match, MatchProblem, vlan_tci};
-use crate::field::{Field, FieldMatch, Masking, Prerequisite};
+use crate::field::{Field, FieldMatch, Masking, Prerequisite, ct_state};
 
 impl Match {
     /// Finds the first thing for which a switch would refuse the match.
@@ -68,11 +68,25 @@ impl Match {
             Prerequisite::NdSolicit => neighbour(&[135]),
             Prerequisite::NdAdvert => neighbour(&[136]),
             Prerequisite::Nsh => eth_type(&[0x894f]),
-            Prerequisite::Ct => match field {
-                Field::CtNwSrc | Field::CtNwDst => eth_type(&[0x0800]),
-                Field::CtIpv6Src | Field::CtIpv6Dst => eth_type(&[0x86dd]),
-                _ => ip(),
-            },
+            Prerequisite::Ct => {
+                self.tracked()
+                    && match field {
+                        Field::CtNwSrc | Field::CtNwDst => eth_type(&[0x0800]),
+                        Field::CtIpv6Src | Field::CtIpv6Dst => eth_type(&[0x86dd]),
+                        _ => ip(),
+                    }
+            }
         }
+    }
+
+    /// Whether the connection tracker knows the connection: tracked, and said to be valid or to be of some state
+    /// that only valid ones are of.
+    fn tracked(&self) -> bool {
+        let of_valid = ct_state::NEW | ct_state::ESTABLISHED | ct_state::RELATED | ct_state::REPLY;
+        self.get(Field::CtState).is_some_and(|known| {
+            let (value, mask) = (known.value() as u32, known.mask() as u32);
+            let valid = mask & ct_state::INVALID != 0 && value & ct_state::INVALID == 0;
+            value & ct_state::TRACKED != 0 && (valid || value & of_valid != 0)
+        })
     }
 }

@@ -131,16 +131,19 @@ fn encode_vlan(wanted: &Match, dialect: Dialect, writer: &mut Writer) -> Result<
             writer,
         )?;
     }
+    let reason = "matched on a part of the priority, or on a priority without a tag";
     match mask >> 13 {
         0 => Ok(()),
-        7 => encode_field(
+        7 if value & 0x1000 != 0 => encode_field(
             &FieldMatch::exact(Field::VlanPcp, value >> 13),
             dialect,
             writer,
         ),
+        // Without a tag there is no priority; Open vSwitch prints such a match with a priority of zero.
+        _ if mask & 0x1000 != 0 && value == 0 => Ok(()),
         _ => Err(EncodeError::Unencodable {
             what: "vlan_tci",
-            reason: "matched on a part of the priority",
+            reason,
         }),
     }
 }

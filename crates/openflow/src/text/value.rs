@@ -51,6 +51,87 @@ pub fn parse_value(format: Format, text: &str) -> Option<u128> {
     }
 }
 
+/// The names of a format's flags, lowest bit first, if it is one of flags.
+pub(super) fn flag_names(format: Format) -> Option<&'static [&'static str]> {
+    match format {
+        Format::CtState => Some(&["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"]),
+        Format::TcpFlags => Some(&[
+            "fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]",
+        ]),
+        Format::TunnelFlags => Some(&["oam"]),
+        _ => None,
+    }
+}
+
+/// Flags: `+trk-new` with a mask, `trk|new` without one, numbers where a flag has no name.
+pub(super) fn write_flags(
+    formatter: &mut fmt::Formatter<'_>,
+    names: &[&str],
+    value: u128,
+    mask: u128,
+    exact: bool,
+) -> fmt::Result {
+    let named = |place: u32| names.get(place as usize).copied();
+    let known = (1u128 << names.len()) - 1;
+    if (if exact { value } else { mask }) & !known != 0 {
+        return if exact {
+            write!(formatter, "{value:#x}")
+        } else {
+            write!(formatter, "{value:#x}/{mask:#x}")
+        };
+    }
+    if exact && value == 0 {
+        return formatter.write_str("0");
+    }
+    let mut rest = if exact { value } else { mask };
+    let mut first = true;
+    while rest != 0 {
+        let place = rest.trailing_zeros();
+        let name = named(place).unwrap_or_default();
+        rest &= rest - 1;
+        match (exact, first) {
+            (true, true) => formatter.write_str(name)?,
+            (true, false) => write!(formatter, "|{name}")?,
+            _ => write!(
+                formatter,
+                "{}{name}",
+                if value >> place & 1 == 1 { '+' } else { '-' }
+            )?,
+        }
+        first = false;
+    }
+    Ok(())
+}
+
+/// Reads flags by name: value, and mask unless it is exact. Numbers are not read here.
+pub(super) fn parse_flags(format: Format, text: &str) -> Option<(u128, Option<u128>)> {
+    let names = flag_names(format)?;
+    let bit = |name: &str| {
+        names
+            .iter()
+            .position(|known| *known == name)
+            .map(|place| 1u128 << place)
+    };
+    if !text.starts_with(['+', '-']) {
+        let mut value = 0;
+        for name in text.split('|') {
+            value |= bit(name)?;
+        }
+        return Some((value, None));
+    }
+    let (mut value, mut mask) = (0, 0);
+    let mut rest = text;
+    while let Some(sign) = rest.chars().next() {
+        let after = rest.strip_prefix(['+', '-'])?;
+        let (name, tail) = after.split_at(after.find(['+', '-']).unwrap_or(after.len()));
+        let bit = bit(name).filter(|bit| mask & bit == 0)?;
+        mask |= bit;
+        value |= if sign == '+' { bit } else { 0 };
+        rest = tail;
+    }
+    Some((value, Some(mask)))
+}
+
 /// A number in decimal, hexadecimal with `0x` or octal with `0`, as C reads it.
 #[must_use]
 pub fn parse_number(text: &str) -> Option<u128> {
