@@ -200,7 +200,12 @@ impl Wire for FlowStats {
         } else {
             flow.extensible_match =
                 version == Version::V1_1 && body.rest().starts_with(&EXTENSIBLE);
-            flow.matching = Match::decode(flow.match_version(version), body)?;
+            let form = if flow.extensible_match {
+                Version::V1_2
+            } else {
+                version
+            };
+            flow.matching = Match::decode(form, body)?;
             flow.instructions = Instruction::decode_list(version, body)?;
         }
         Ok(flow)
@@ -242,7 +247,7 @@ impl Wire for FlowStats {
         if version == Version::V1_0 {
             encode_flattened(&self.instructions, version, writer)?;
         } else {
-            self.matching.encode(self.match_version(version), writer)?;
+            self.encode_match(version, writer)?;
             Instruction::encode_list(&self.instructions, version, writer)?;
         }
         writer.patch_length(start, start, "a flow")
@@ -253,13 +258,18 @@ impl Wire for FlowStats {
 const EXTENSIBLE: [u8; 2] = [0, 1];
 
 impl FlowStats {
-    /// The version whose match stands in a flow of this version.
-    const fn match_version(&self, version: Version) -> Version {
-        if self.extensible_match {
-            Version::V1_2
-        } else {
-            version
+    fn encode_match(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
+        if !(self.extensible_match && version == Version::V1_1) {
+            return self.matching.encode(version, writer);
         }
+        // The frame of 1.2 around fields of Nicira's numbers.
+        let start = writer.len();
+        writer.bytes(&EXTENSIBLE);
+        writer.u16(0);
+        self.matching.encode_nxm(writer)?;
+        writer.patch_length(start.saturating_add(2), start, "a match")?;
+        writer.pad8(start);
+        Ok(())
     }
 
     fn read_timeouts(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {
