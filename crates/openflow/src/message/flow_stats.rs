@@ -1,12 +1,14 @@
 //! Flows as a switch has them, asked for and told.
 
 use super::counters::{Counters, Span};
-use super::flow::{ALL_TABLES, ANY_GROUP, NXM_COOKIE_MASKED, applied, encode_flattened};
+use super::flow::{
+    ALL_TABLES, ANY_GROUP, applied, encode_flattened, take_cookie, write_match_with_cookie,
+};
 use super::layout::{Wire, write_port16};
 use super::nicira::{read_match, write_match};
 use crate::action::Action;
 use crate::instruction::Instruction;
-use crate::matching::{Match, OpaqueField};
+use crate::matching::Match;
 use crate::port_number::PortNumber;
 use crate::version::Version;
 use crate::wire::{DecodeError, EncodeError, Reader, Writer};
@@ -99,12 +101,18 @@ impl FlowStatsRequest {
         let length = reader.u16(WHAT)?;
         let table = reader.u8(WHAT)?;
         reader.skip(3, WHAT)?;
-        Ok(Self {
+        let mut request = Self {
             table,
             out_port,
             matching: read_match(length, reader)?,
             ..Self::default()
-        })
+        };
+        take_cookie(
+            &mut request.matching,
+            &mut request.cookie,
+            &mut request.cookie_mask,
+        );
+        Ok(request)
     }
 
     /// Writes Nicira's form.
@@ -114,15 +122,13 @@ impl FlowStatsRequest {
         writer.u16(0);
         writer.u8(self.table);
         writer.zeros(3);
-        let mut matching = self.matching.clone();
-        if self.cookie_mask != 0 {
-            let payload = [self.cookie.to_be_bytes(), self.cookie_mask.to_be_bytes()].concat();
-            matching.push_opaque(OpaqueField {
-                header: NXM_COOKIE_MASKED,
-                payload,
-            });
-        }
-        write_match(&matching, length, writer)
+        write_match_with_cookie(
+            &self.matching,
+            self.cookie,
+            self.cookie_mask,
+            length,
+            writer,
+        )
     }
 }
 
@@ -189,7 +195,13 @@ impl Wire for FlowStats {
             body.skip(6, WHAT)?;
         } else {
             flow.flags = body.u16(WHAT)?;
-            flow.importance = body.u16(WHAT)?;
+            let importance = body.u16(WHAT)?;
+            // Padding before 1.4, as the flags are before 1.3.
+            flow.importance = if version >= Version::V1_4 {
+                importance
+            } else {
+                0
+            };
             body.skip(2, WHAT)?;
         }
         flow.cookie = body.u64(WHAT)?;

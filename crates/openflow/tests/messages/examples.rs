@@ -480,7 +480,7 @@ fn requests() -> Vec<RequestBody> {
     };
     let monitor = FlowMonitorRequest {
         monitor: 5,
-        flags: 0x3f,
+        flags: 0x1f,
         ..FlowMonitorRequest::default()
     };
     vec![

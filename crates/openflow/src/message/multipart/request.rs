@@ -10,6 +10,9 @@ use crate::version::Version;
 use crate::wire::{DecodeError, EncodeError, Reader, Writer};
 use serde::{Deserialize, Serialize};
 
+/// Every group, where one could be named.
+const ALL_GROUPS: u32 = 0xffff_fffc;
+
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MultipartRequest {
@@ -247,6 +250,15 @@ impl Wire for MultipartRequest {
             | RequestBody::Meter(number)
             | RequestBody::MeterConfig(number) => {
                 writer.u32(*number);
+                writer.zeros(4);
+            }
+            // 1.5 has to say that it wants all.
+            RequestBody::GroupDescription(None) if version >= Version::V1_5 => {
+                writer.u32(ALL_GROUPS);
+                writer.zeros(4);
+            }
+            RequestBody::PortDescription(None) if version >= Version::V1_5 => {
+                PortNumber::ANY.encode(version, writer)?;
                 writer.zeros(4);
             }
             RequestBody::TableFeatures(features) => encode_all(features, version, writer)?,
