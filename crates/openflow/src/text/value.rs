@@ -120,10 +120,14 @@ pub(super) fn parse_flags(format: Format, text: &str) -> Option<(u128, Option<u1
     };
     if !text.starts_with(['+', '-']) {
         let mut value = 0;
-        for name in text.split('|') {
+        for name in text.split('|').filter(|_| text != "0") {
             value |= bit(name)?;
         }
-        return Some((value, None));
+        // What is no flag that Open vSwitch knows does not count.
+        return Some((
+            value,
+            (format == Format::CtState).then_some((1 << names.len()) - 1),
+        ));
     }
     let (mut value, mut mask) = (0, 0);
     let mut rest = text;

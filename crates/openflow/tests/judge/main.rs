@@ -9,7 +9,7 @@ use openflow::wire::{Reader, Writer};
 use openflow::{Action, Instruction, Match, Version};
 use random::Entropy;
 
-const FLOWS: u64 = 1500;
+const FLOWS: u64 = 2000;
 
 /// A flow, the form it is sent in, and what of it a switch has.
 struct Flow {
@@ -89,20 +89,24 @@ fn their_bytes_of_our_text_are_ours(version: Version) {
     let ours: Vec<_> = flows
         .iter()
         .zip(&lines)
-        .map(|(flow, line)| {
+        .zip(&sent)
+        .map(|((flow, line), (extended, _))| {
             let (wanted, list) = line.split_once(" actions=").expect("has actions");
             let read = Flow {
                 wanted: parse_match(wanted).expect("our text reads"),
                 actions: parse_actions(list).expect("our text reads"),
             };
             assert_eq!(read.wanted.to_string(), flow.wanted.to_string(), "{line}");
-            show(&ofctl::body(version, &read.wanted, &read.actions), line)
+            show(
+                &ofctl::body(version, *extended, &read.wanted, &read.actions),
+                line,
+            )
         })
         .collect();
     let theirs: Vec<_> = sent
         .iter()
         .zip(&lines)
-        .map(|(body, line)| show(body, line))
+        .map(|((_, body), line)| show(body, line))
         .collect();
     compare(version, &ours, &theirs);
 }
@@ -201,7 +205,7 @@ fn instructions_print_as_theirs() {
         let message = ofctl::flow_mod_of_instructions(version, &Match::new(), &wanted);
         assert_eq!(ofctl::print(&[message]), [format!("actions={text}")]);
         let sent = ofctl::send(version, &[format!("actions={text}")]);
-        let body = sent.first().expect("sent");
+        let (_, body) = sent.first().expect("sent");
         let mut reader = Reader::new(body);
         Match::decode(version, &mut reader).expect("a match");
         assert_eq!(

@@ -37,8 +37,13 @@ fn standard_match(wanted: &Match) -> bool {
     wanted.encode(Version::V1_0, &mut Writer::new()).is_ok()
 }
 
-/// Match and actions or instructions, as they stand in a flow mod.
-pub(crate) fn body(version: Version, wanted: &Match, actions: &[Action]) -> Vec<u8> {
+/// Match and actions or instructions, as they stand in a flow mod; of 1.0's two forms of match the `extended` one.
+pub(crate) fn body(
+    version: Version,
+    extended: bool,
+    wanted: &Match,
+    actions: &[Action],
+) -> Vec<u8> {
     let mut writer = Writer::new();
     if version > Version::V1_0 {
         wanted
@@ -53,7 +58,7 @@ pub(crate) fn body(version: Version, wanted: &Match, actions: &[Action]) -> Vec<
         Instruction::encode_list(list, version, &mut writer).expect("the actions encode");
         return writer.into_bytes();
     }
-    if standard_match(wanted) {
+    if !extended {
         wanted
             .encode(version, &mut writer)
             .expect("the match encodes");
@@ -160,8 +165,9 @@ pub(crate) fn print(messages: &[Vec<u8>]) -> Vec<String> {
         .collect()
 }
 
-/// What is sent for each line that describes a flow: match and actions or instructions.
-pub(crate) fn send(version: Version, lines: &[String]) -> Vec<Vec<u8>> {
+/// What is sent for each line that describes a flow: whether with Nicira's extended match, and match and actions or
+/// instructions.
+pub(crate) fn send(version: Version, lines: &[String]) -> Vec<(bool, Vec<u8>)> {
     let folder = Folder::new();
     let (file, socket) = (folder.0.join("flows"), folder.0.join("switch"));
     std::fs::write(&file, lines.join("\n") + "\n").expect("the flows can be written");
@@ -201,7 +207,7 @@ pub(crate) fn send(version: Version, lines: &[String]) -> Vec<Vec<u8>> {
 }
 
 /// Answers what has to be answered, and keeps the flow mods.
-fn play_switch(version: Version, mut stream: UnixStream) -> Vec<Vec<u8>> {
+fn play_switch(version: Version, mut stream: UnixStream) -> Vec<(bool, Vec<u8>)> {
     let mut kept = Vec::new();
     let hello = [version.wire(), 0, 0, 8, 0, 0, 0, 1];
     if stream.write_all(&hello).is_err() {
@@ -233,10 +239,10 @@ fn play_switch(version: Version, mut stream: UnixStream) -> Vec<Vec<u8>> {
         }
         match (kind, version) {
             // The match stands before the rest of a flow mod of 1.0.
-            (14, Version::V1_0) => kept.push([&body[..40], &body[64..]].concat()),
-            (14, _) => kept.push(body[40..].to_vec()),
+            (14, Version::V1_0) => kept.push((false, [&body[..40], &body[64..]].concat())),
+            (14, _) => kept.push((false, body[40..].to_vec())),
             (4, Version::V1_0) if body[..8] == [0, 0, 0x23, 0x20, 0, 0, 0, 13] => {
-                kept.push(body[40..].to_vec())
+                kept.push((true, body[40..].to_vec()))
             }
             _ => {}
         }
