@@ -190,8 +190,6 @@ impl List<'_, '_> {
         match form {
             Plain => self.part(format_args!("{name}={}", MaskedText(*known))),
             Number if exact => self.part(format_args!("{name}={value}")),
-            // Zero has no prefix in C's "%#x".
-            Number if value == 0 => self.part(format_args!("{name}=0/{mask:#x}")),
             Number => self.part(format_args!("{name}={value:#x}/{mask:#x}")),
             Digits(0) if value == 0 => self.part(format_args!("{name}=0")),
             Digits(digits) => {
