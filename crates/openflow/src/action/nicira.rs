@@ -83,7 +83,7 @@ pub(super) fn encode(
         Action::Resubmit {
             port,
             table,
-            original_tuple,
+            original_tuple: _,
         } => {
             port.unwrap_or(PortNumber::IN_PORT)
                 .write_u16(writer, "the port of resubmit")?;

@@ -30,7 +30,10 @@ impl fmt::Display for ValueText {
                 write!(formatter, "::{}", Ipv4Addr::from_bits(bits as u32))
             }
             Format::Ipv6 => write!(formatter, "{}", Ipv6Addr::from_bits(bits)),
-            Format::Port => write!(formatter, "{}", PortNumber(bits as u32)),
+            Format::Port => match PortNumber(bits as u32).name() {
+                Some(name) => formatter.write_str(name),
+                None => write!(formatter, "{bits}"),
+            },
             // Zero has no prefix in C's "%#x".
             _ if bits == 0 => formatter.write_str("0"),
             _ => write!(formatter, "{bits:#x}"),

@@ -101,7 +101,7 @@ fn add(entropy: &mut Entropy, wanted: Match, version: Version, field: Field) -> 
 pub(crate) fn random_match(entropy: &mut Entropy, version: Version) -> Match {
     let mut wanted = Match::new();
     let fixed = version == Version::V1_1;
-    let extended = !fixed && !(version == Version::V1_0 && entropy.chance(2));
+    let extended = !(fixed || version == Version::V1_0 && entropy.chance(2));
     let some = |entropy: &mut Entropy, wanted: Match, of: u64, field| {
         if entropy.chance(of) {
             add(entropy, wanted, version, field)
