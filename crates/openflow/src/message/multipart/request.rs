@@ -41,7 +41,7 @@ pub enum RequestBody {
     Queue(PortQueue),
     /// Counters of a group, or of all.
     Group(u32),
-    /// Groups; 1.5 asks for one or all.
+    /// Groups; 1.5 can ask for one.
     GroupDescription(Option<u32>),
     /// What the switch can do with groups.
     GroupFeatures,
@@ -53,7 +53,7 @@ pub enum RequestBody {
     MeterFeatures,
     /// What tables can do, or shall do if any are listed.
     TableFeatures(Vec<TableFeatures>),
-    /// Ports; 1.5 asks for one or all.
+    /// Ports; 1.5 can ask for one.
     PortDescription(Option<PortNumber>),
     /// Tables.
     TableDescription,
@@ -181,7 +181,7 @@ impl Wire for MultipartRequest {
             Kind::Port => RequestBody::Port(padded_port(version, reader)?),
             Kind::Queue => RequestBody::Queue(Wire::decode(version, reader)?),
             Kind::Group => RequestBody::Group(padded(reader)?),
-            Kind::GroupDescription if version >= Version::V1_5 && !reader.is_empty() => {
+            Kind::GroupDescription if version >= Version::V1_5 => {
                 RequestBody::GroupDescription(Some(padded(reader)?))
             }
             Kind::GroupDescription => RequestBody::GroupDescription(None),
@@ -190,7 +190,7 @@ impl Wire for MultipartRequest {
             Kind::MeterConfig => RequestBody::MeterConfig(padded(reader)?),
             Kind::MeterFeatures => RequestBody::MeterFeatures,
             Kind::TableFeatures => RequestBody::TableFeatures(decode_all(version, reader)?),
-            Kind::PortDescription if version >= Version::V1_5 && !reader.is_empty() => {
+            Kind::PortDescription if version >= Version::V1_5 => {
                 RequestBody::PortDescription(Some(padded_port(version, reader)?))
             }
             Kind::PortDescription => RequestBody::PortDescription(None),
