@@ -320,7 +320,7 @@ fn begun_anew(before: &HostState, interfaces: &[(&str, u32)]) -> Vec<(String, u3
     let claims = vec![claim("web-1/0", "vnet0")];
     let vm = "web-1".to_owned();
     host.change("libvirt", ClaimChange::Replace { vm, claims });
-    host.rebind(before.bound());
+    host.rebind(before.bound().clone());
     see(&mut host, interfaces);
     let desired = host.desire(&capabilities()).expect("a program");
     let ports = desired.program.ports.values();
