@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use datapath::{Capabilities, Degraded, Unmet, resolve};
+use datapath::{Degraded, HostCapabilities, Unmet};
 use policy::claim::{Claim, ClaimChange, Provenance, Resettled, Settling};
 use policy::document::Document;
 use policy::observation::{Observation, ObservedInterface};
@@ -121,7 +121,7 @@ impl HostState {
     pub fn replace_documents(
         &mut self,
         declared: Catalog,
-        capabilities: &Capabilities,
+        capabilities: &HostCapabilities,
     ) -> Result<(), RejectedDocuments> {
         let enforced = self.desire(capabilities).map(|desired| desired.program);
         let mut next = self.clone();
@@ -283,7 +283,7 @@ impl HostState {
     ///
     /// # Errors
     /// [`DesireError`].
-    pub fn desire(&mut self, capabilities: &Capabilities) -> Result<Desired, DesireError> {
+    pub fn desire(&mut self, capabilities: &HostCapabilities) -> Result<Desired, DesireError> {
         let claims = Self::bound_claims(&self.claims, &mut self.bindings, &self.observed);
         let host = self.host.as_deref();
         match self.settling.settle(&self.declared, host, &claims) {
@@ -311,7 +311,7 @@ impl HostState {
         }
         let mut withheld = Vec::new();
         loop {
-            match resolve(&program, capabilities) {
+            match capabilities.resolve(&program) {
                 Ok(resolved) => {
                     return Ok(Desired {
                         program: resolved.program,
@@ -342,7 +342,7 @@ impl HostState {
         &self,
         source: &str,
         vm: &str,
-        capabilities: &Capabilities,
+        capabilities: &HostCapabilities,
     ) -> Option<(String, String)> {
         let key = Vm {
             source: source.to_owned(),

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use datapath::{Capabilities, DatapathError, Degraded, Enforcement};
+use datapath::{DatapathError, Degraded, Enforcement, HostCapabilities};
 use learning::{Moment, PortSnapshot, Snapshot};
 use policy::claim::ClaimChange;
 use policy::language::{Source, load};
@@ -138,7 +138,7 @@ pub struct Agent<E> {
     settings: Settings,
     switch: E,
     read_documents: ReadDocuments,
-    capabilities: Capabilities,
+    capabilities: HostCapabilities,
     store: Store,
     systems: Systems,
     state: HostState,

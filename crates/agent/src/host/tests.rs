@@ -1,4 +1,4 @@
-use datapath::Capability;
+use datapath::{Capabilities, Capability};
 use policy::language::{Source, load};
 use policy::observation::ObservedBridge;
 
@@ -29,7 +29,7 @@ fn documents(text: &str) -> Catalog {
 }
 
 /// A switch that cannot track connections.
-fn capabilities() -> Capabilities {
+fn capabilities() -> HostCapabilities {
     let present = Capability::present("tried", "nothing");
     Capabilities {
         bridge_name: present.clone(),
@@ -37,6 +37,7 @@ fn capabilities() -> Capabilities {
         log: present,
         ..Capabilities::default()
     }
+    .into()
 }
 
 fn interface(ifindex: u32) -> ObservedInterface {

@@ -63,7 +63,17 @@ impl<E: Enforcement> Agent<E> {
         }
         self.links_due = None;
         match inventory::observe_all() {
-            Ok((observed, existing)) => self.state.observe(observed, &existing),
+            Ok((mut observed, existing)) => {
+                // A switch that does not answer would seem to have nothing plugged in.
+                if let Err(error) = self.switch.observe(&mut observed) {
+                    return error!("a switch cannot be asked, what was before is assumed: {error}");
+                }
+                match self.switch.capabilities() {
+                    Ok(capabilities) => self.capabilities = capabilities,
+                    Err(error) => error!("what a switch can do is not known: {error}"),
+                }
+                self.state.observe(observed, &existing);
+            }
             Err(error) => error!("interfaces cannot be read, those before are assumed: {error}"),
         }
     }
