@@ -1,6 +1,6 @@
 //! Transactions on their way: waiting for a connection, for an answer, or for another attempt.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
@@ -83,6 +83,8 @@ impl fmt::Debug for Plan {
 pub(super) struct Pending {
     last: u64,
     entries: BTreeMap<Ticket, Entry>,
+    /// Those that are not sent.
+    queued: BTreeSet<Ticket>,
     sent: BTreeMap<RequestId, Ticket>,
 }
 
@@ -127,6 +129,7 @@ impl Pending {
             state: State::Queued { not_before: now },
         };
         self.entries.insert(ticket, entry);
+        self.queued.insert(ticket);
         Ok(ticket)
     }
 
@@ -138,13 +141,12 @@ impl Pending {
         now: Duration,
         events: &mut VecDeque<Event>,
     ) -> Result<(), RequestError> {
+        let due = |entry: &Entry| matches!(entry.state, State::Queued { not_before } if not_before <= now);
         let due: Vec<Ticket> = self
-            .entries
+            .queued
             .iter()
-            .filter(|(_, entry)| {
-                matches!(entry.state, State::Queued { not_before } if not_before <= now)
-            })
-            .map(|(ticket, _)| *ticket)
+            .filter(|ticket| self.entries.get(ticket).is_some_and(due))
+            .copied()
             .collect();
         for ticket in due {
             let Some(entry) = self.entries.get_mut(&ticket) else {
@@ -166,6 +168,7 @@ impl Pending {
                         transaction,
                         canceled: false,
                     };
+                    self.queued.remove(&ticket);
                     self.sent.insert(id, ticket);
                 }
                 // This one can never be sent; others can.
@@ -220,6 +223,7 @@ impl Pending {
                     entry.state = State::Queued {
                         not_before: now.saturating_add(pause),
                     };
+                    self.queued.insert(ticket);
                     return;
                 }
                 Outcome::Failed(error)
@@ -230,8 +234,10 @@ impl Pending {
 
     /// The copy has changed: what waits for another attempt need not wait longer.
     pub(super) fn wake(&mut self) {
-        for entry in self.entries.values_mut() {
-            if let State::Queued { not_before } = &mut entry.state {
+        for ticket in &self.queued {
+            if let Some(entry) = self.entries.get_mut(ticket)
+                && let State::Queued { not_before } = &mut entry.state
+            {
                 *not_before = Duration::ZERO;
             }
         }
@@ -243,6 +249,7 @@ impl Pending {
             match self.entries.get_mut(&ticket) {
                 Some(entry) if entry.retry.resend => {
                     entry.state = State::Queued { not_before: now };
+                    self.queued.insert(ticket);
                 }
                 Some(_) => self.finish(ticket, Outcome::Unknown, events),
                 None => {}
@@ -315,6 +322,7 @@ impl Pending {
     }
 
     fn finish(&mut self, ticket: Ticket, outcome: Outcome, events: &mut VecDeque<Event>) {
+        self.queued.remove(&ticket);
         if self.entries.remove(&ticket).is_some() {
             events.push_back(Event::Transaction { ticket, outcome });
         }
