@@ -1,10 +1,11 @@
 //! OVSDB (RFC 7047, and what Open vSwitch adds): JSON, values, transactions, monitors, a typed copy of
-//! the tables in use, and the state of one connection, all without sockets. What rows mean, and what
-//! should be in them, is left to others.
+//! the tables in use, and the state of one connection, all without sockets; [`client`] alone has some.
+//! What rows mean, and what should be in them, is left to others.
 
 #![forbid(unsafe_code)]
 
 pub mod cache;
+pub mod client;
 pub mod error;
 pub mod framing;
 pub mod machine;
@@ -20,6 +21,7 @@ pub mod value;
 pub mod vswitch;
 
 pub use cache::{Cache, Change, ChangeKind, RowView};
+pub use client::Client;
 pub use error::{ErrorName, RemoteError};
 pub use machine::{Arrival, Machine, RequestId};
 pub use monitor::Watch;

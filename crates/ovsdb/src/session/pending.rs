@@ -46,7 +46,7 @@ impl Default for Retry {
 }
 
 /// How a transaction ended.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// It is carried out; a result for each operation.
     Done(Vec<OperationResult>),
