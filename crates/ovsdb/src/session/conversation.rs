@@ -162,7 +162,9 @@ impl Session {
             }
             Notification::Updates { .. } | Notification::Canceled { .. } => {}
             Notification::Locked(name) => self.locks.set(&name, true, &mut self.events),
-            Notification::Stolen(name) => self.locks.set(&name, false, &mut self.events),
+            Notification::Stolen(name) => {
+                self.locks.stolen(&name, conversation, &mut self.events)?
+            }
         }
         Ok(())
     }

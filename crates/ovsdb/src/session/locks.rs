@@ -100,6 +100,22 @@ impl Locks {
         }
     }
 
+    /// Another client took it. A server does not put who lost a lock into the queue for it, nor take
+    /// another `lock` before an `unlock`.
+    pub(super) fn stolen(
+        &mut self,
+        name: &str,
+        conversation: &mut Conversation,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), RequestError> {
+        if !self.wanted.contains_key(name) {
+            return Ok(());
+        }
+        self.set(name, false, events);
+        conversation.tell("unlock", json!([name]))?;
+        self.ask_one("lock", name, conversation)
+    }
+
     pub(super) fn lost(&mut self, events: &mut VecDeque<Event>) {
         self.asked.clear();
         let names: Vec<String> = self.wanted.keys().cloned().collect();
