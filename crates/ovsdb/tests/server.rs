@@ -263,6 +263,7 @@ fn a_lock_is_one_clients_until_another_steals_it() {
     wait_lock(&mut first, false);
     let now = second.now();
     second.session().unlock("moat", now);
+    judge::catch_up(&mut second);
     wait_lock(&mut first, true);
 }
 

@@ -26,8 +26,12 @@ impl Locks {
         let known = self.wanted.contains_key(name);
         self.wanted.entry(name.to_owned()).or_insert(false);
         match conversation {
-            // A server refuses a second `lock`, but takes `steal` at any time.
             Some(conversation) if steal || !known => {
+                if known {
+                    // A server takes neither while it has the client in the queue.
+                    self.asked.retain(|_, asked| asked != name);
+                    conversation.tell("unlock", json!([name]))?;
+                }
                 let method = if steal { "steal" } else { "lock" };
                 self.ask_one(method, name, conversation)
             }

@@ -14,10 +14,10 @@ use testbed::ovsdb_server::OvsdbServer;
 
 use crate::random::contents;
 
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// All rows and columns.
-pub fn everything(schema: &Schema) -> Vec<Watch> {
+pub(crate) fn everything(schema: &Schema) -> Vec<Watch> {
     schema
         .tables
         .iter()
@@ -30,7 +30,7 @@ pub fn everything(schema: &Schema) -> Vec<Watch> {
 }
 
 /// A client that runs.
-pub fn connect(server: &OvsdbServer, watches: Vec<Watch>, database: &str) -> Client {
+pub(crate) fn connect(server: &OvsdbServer, watches: Vec<Watch>, database: &str) -> Client {
     let mut settings = Settings::new(database, watches);
     settings.backoff = (Duration::from_millis(5), Duration::from_millis(50));
     let mut client = Client::new(Target::Unix(server.socket()), None, settings);
@@ -39,7 +39,7 @@ pub fn connect(server: &OvsdbServer, watches: Vec<Watch>, database: &str) -> Cli
 }
 
 /// Waits until it runs.
-pub fn run(client: &mut Client) {
+pub(crate) fn run(client: &mut Client) {
     client
         .wait_for(PATIENCE, |_, event| {
             matches!(event, Event::Running { .. }).then_some(())
@@ -48,7 +48,7 @@ pub fn run(client: &mut Client) {
 }
 
 /// Everything that was told before now has arrived: an answer comes after it.
-pub fn catch_up(client: &mut Client) {
+pub(crate) fn catch_up(client: &mut Client) {
     let now = client.now();
     let database = client.session().schema().expect("connected").name.clone();
     let empty = Transaction::new(&database);
@@ -69,7 +69,7 @@ pub fn catch_up(client: &mut Client) {
 }
 
 /// Turns all of them until their transactions are done.
-pub fn finish_all(clients: &mut [Client], mut waiting: Vec<BTreeSet<Ticket>>) {
+pub(crate) fn finish_all(clients: &mut [Client], mut waiting: Vec<BTreeSet<Ticket>>) {
     while waiting.iter().any(|tickets| !tickets.is_empty()) {
         for (client, tickets) in clients.iter_mut().zip(&mut waiting) {
             client.wait_for(Duration::from_millis(1), |_, event| {
@@ -84,7 +84,7 @@ pub fn finish_all(clients: &mut [Client], mut waiting: Vec<BTreeSet<Ticket>>) {
 }
 
 /// The database as `ovsdb-client dump` shows it.
-pub fn dump(server: &OvsdbServer, schema: &Schema) -> BTreeMap<(String, Uuid), Row> {
+pub(crate) fn dump(server: &OvsdbServer, schema: &Schema) -> BTreeMap<(String, Uuid), Row> {
     let mut rows = BTreeMap::new();
     for (table, definition) in &schema.tables {
         let text = server
@@ -115,7 +115,7 @@ pub fn dump(server: &OvsdbServer, schema: &Schema) -> BTreeMap<(String, Uuid), R
 }
 
 /// The copy becomes equal to what was dumped.
-pub fn settle(client: &mut Client, wanted: &BTreeMap<(String, Uuid), Row>) {
+pub(crate) fn settle(client: &mut Client, wanted: &BTreeMap<(String, Uuid), Row>) {
     catch_up(client);
     let found = contents(client.cache());
     for (row, values) in wanted {
@@ -125,7 +125,7 @@ pub fn settle(client: &mut Client, wanted: &BTreeMap<(String, Uuid), Row>) {
 }
 
 /// The same operation with names of its own, so that many fit into one transaction.
-pub fn renumber(operation: &Operation, number: usize) -> Operation {
+pub(crate) fn renumber(operation: &Operation, number: usize) -> Operation {
     let rename = |name: &str| format!("{name}of{number}");
     let mut operation = operation.clone();
     if let Operation::Insert { row, name, .. } = &mut operation {
@@ -148,7 +148,7 @@ pub fn renumber(operation: &Operation, number: usize) -> Operation {
 }
 
 /// The column `number`.
-pub fn number(row: &RowView<'_>) -> i64 {
+pub(crate) fn number(row: &RowView<'_>) -> i64 {
     match row.get("number").and_then(Datum::only) {
         Some(Atom::Integer(number)) => *number,
         other => panic!("{other:?}"),

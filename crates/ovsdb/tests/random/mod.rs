@@ -12,17 +12,17 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-pub fn schema_path() -> PathBuf {
+pub(crate) fn schema_path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/random/schema.json")
 }
 
-pub fn schema() -> Schema {
+pub(crate) fn schema() -> Schema {
     let text = std::fs::read_to_string(schema_path()).expect("the schema is there");
     Schema::from_json(&serde_json::from_str(&text).expect("JSON")).expect("a schema")
 }
 
 /// Texts with what JSON escapes, and what looks like brackets.
-pub fn text() -> impl Strategy<Value = String> {
+pub(crate) fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(String::new()),
         "[a-z]{1,6}",
@@ -41,11 +41,11 @@ fn fraction() -> impl Strategy<Value = Atom> {
         .prop_map(|(number, by)| Atom::Real(Real::new(f64::from(number) / by).expect("finite")))
 }
 
-pub fn uuid() -> impl Strategy<Value = Uuid> {
+pub(crate) fn uuid() -> impl Strategy<Value = Uuid> {
     any::<[u8; 16]>().prop_map(Uuid::from_bytes)
 }
 
-pub fn atom(kind: AtomKind) -> BoxedStrategy<Atom> {
+pub(crate) fn atom(kind: AtomKind) -> BoxedStrategy<Atom> {
     match kind {
         AtomKind::Integer => prop_oneof![-4_i64..4, any::<i64>()]
             .prop_map(Atom::Integer)
@@ -58,7 +58,7 @@ pub fn atom(kind: AtomKind) -> BoxedStrategy<Atom> {
 }
 
 /// A value of a column; references are to any of these rows.
-pub fn datum(kind: &ColumnType, rows: &[Uuid]) -> BoxedStrategy<Datum> {
+pub(crate) fn datum(kind: &ColumnType, rows: &[Uuid]) -> BoxedStrategy<Datum> {
     let most = kind
         .max
         .map_or(6, |max| usize::try_from(max).expect("small"));
@@ -84,13 +84,13 @@ pub fn datum(kind: &ColumnType, rows: &[Uuid]) -> BoxedStrategy<Datum> {
 
 /// What the database has, for references.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
-    pub things: Vec<Uuid>,
-    pub parts: Vec<Uuid>,
+pub(crate) struct Known {
+    pub(crate) things: Vec<Uuid>,
+    pub(crate) parts: Vec<Uuid>,
 }
 
 impl Known {
-    pub fn of(cache: &Cache) -> Self {
+    pub(crate) fn of(cache: &Cache) -> Self {
         let rows = |table| cache.rows(table).map(|row| row.uuid()).take(64).collect();
         Self {
             things: rows("Thing"),
@@ -115,7 +115,7 @@ fn columns(schema: &Schema, table: &str, known: &Known) -> Vec<(String, ColumnTy
 }
 
 /// Some columns of a table.
-pub fn row(schema: &Schema, table: &str, known: &Known) -> BoxedStrategy<Row> {
+pub(crate) fn row(schema: &Schema, table: &str, known: &Known) -> BoxedStrategy<Row> {
     let columns = columns(schema, table, known);
     let count = columns.len();
     btree_set(0..count, 0..=count)
@@ -180,7 +180,7 @@ fn mutation(schema: &Schema, known: &Known) -> BoxedStrategy<Mutation> {
 }
 
 /// One to three operations; some of them fail, and then the whole does.
-pub fn transaction(schema: &Schema, known: &Known) -> BoxedStrategy<Transaction> {
+pub(crate) fn transaction(schema: &Schema, known: &Known) -> BoxedStrategy<Transaction> {
     let table = || "Thing".to_owned();
     let operation = prop_oneof![
         4 => row(schema, "Thing", known).prop_map(move |row| vec![Operation::Insert {
@@ -218,7 +218,7 @@ pub fn transaction(schema: &Schema, known: &Known) -> BoxedStrategy<Transaction>
 }
 
 /// Every row of a cache, as values by column.
-pub fn contents(cache: &Cache) -> BTreeMap<(String, Uuid), Row> {
+pub(crate) fn contents(cache: &Cache) -> BTreeMap<(String, Uuid), Row> {
     cache
         .tables()
         .flat_map(|table| {
