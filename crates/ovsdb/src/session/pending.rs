@@ -65,9 +65,12 @@ pub enum Outcome {
 #[error("{MOST_PENDING} transactions wait for the server already: is it reachable?")]
 pub struct TooMany;
 
+/// What a transaction should be, by what the copy has; `None`: nothing.
+type Compute = dyn FnMut(&Cache) -> Option<Transaction> + Send;
+
 pub(super) enum Plan {
     Fixed(Transaction),
-    Computed(Box<dyn FnMut(&Cache) -> Option<Transaction> + Send>),
+    Computed(Box<Compute>),
 }
 
 impl fmt::Debug for Plan {

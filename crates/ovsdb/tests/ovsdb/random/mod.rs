@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 pub(crate) fn schema_path() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/random/schema.json")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/ovsdb/random/schema.json")
 }
 
 pub(crate) fn schema() -> Schema {

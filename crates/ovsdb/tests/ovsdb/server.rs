@@ -1,17 +1,14 @@
 //! The installed Open vSwitch judges: what ovsdb-server and ovsdb-client say of thousands of random
 //! transactions is what the copy has.
 
-mod judge;
-mod random;
-
 use std::time::Duration;
 
-use judge::{PATIENCE, connect, dump, settle};
+use crate::judge::{self, PATIENCE, connect, dump, settle};
+use crate::random::{Known, contents, schema, schema_path, transaction};
 use ovsdb::session::{Outcome, Retry};
 use ovsdb::{Condition, Datum, Event, OperationResult, Row, RowExt, Transaction, Watch};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use random::{Known, contents, schema, schema_path, transaction};
 use testbed::ovsdb_server::{OvsdbServer, Storage};
 
 #[test]
