@@ -8,7 +8,7 @@ use crate::flow::{Action, Bits, Cube, Field};
 use super::admission::ether;
 use super::guards::{class_value, icmpv6, udp, whole};
 use super::identity::Counted;
-use super::{Lowering, cover, layout};
+use super::{Lowering, layout};
 
 impl Lowering<'_> {
     /// Table [`layout::CLASS`].
@@ -131,7 +131,3 @@ fn become_class(class: Bits, fields: &[(Field, Bits)], next: u8) -> Vec<Action> 
     actions
 }
 
-/// Masked values of a 16-bit interval that is never empty.
-pub(super) fn ethertype_cover(first: u16, last: u16) -> Vec<cover::Masked> {
-    cover::range(first.into(), last.into(), 16)
-}

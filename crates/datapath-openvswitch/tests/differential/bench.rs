@@ -1,0 +1,312 @@
+//! A bridge of Open vSwitch with six interfaces, and what should become of frames on it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use datapath::{Capabilities, Capability, resolve};
+use datapath_openvswitch::topology::{PortVlan, Topology, TopologyPort};
+use datapath_openvswitch::{Lowered, lower};
+use frame::{Frame, MacAddress};
+use policy::document::Guard;
+use policy::observation::{Observation, ObservedBridge, ObservedInterface};
+use policy::program::{ConnectionState, Direction};
+use policy::{Catalog, HostProgram, evaluate};
+use testbed::link::{Links, VethEnd};
+use testbed::{Namespace, OpenVSwitch, RawPort};
+
+use super::generate::INTERFACES;
+use super::reading;
+
+pub(crate) type Mismatch = String;
+
+/// What ends a batch: the ethertype of local experiments (IEEE 802, 9.2.3), which the vocabulary lacks.
+const SENTINEL: [u8; 14] = [2, 0xee, 0, 0, 0, 1, 2, 0xee, 0, 0, 0, 2, 0x88, 0xb6];
+
+pub(crate) struct Bench {
+    switch: OpenVSwitch,
+    raw: Vec<RawPort>,
+    observed: Observation,
+    topology: Topology,
+    lowered: Lowered,
+    otherwise: BTreeMap<&'static str, usize>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let switch = OpenVSwitch::start().expect("an Open vSwitch");
+        switch.add_bridge("br0").expect("a bridge");
+        switch
+            .vsctl(&["set", "bridge", "br0", "fail_mode=secure"])
+            .expect("set");
+        // Else first fragments have no ports either (`rule_dpif_lookup_from_table`).
+        switch.ofctl(&["set-frags", "br0", "nx-match"]).expect("set");
+        let ends = Namespace::new().expect("a namespace");
+        let links = Links::open(switch.namespace()).expect("netlink");
+        let names: Vec<(String, String)> = (0..INTERFACES)
+            .map(|number| (format!("vnet{number}"), format!("end{number}")))
+            .collect();
+        let pairs: Vec<(VethEnd<'_>, VethEnd<'_>)> = names
+            .iter()
+            .zip(0_u8..)
+            .map(|((near, far), number)| {
+                let end = |namespace, name, first| VethEnd {
+                    namespace,
+                    name,
+                    mac: [first, 0x54, 0, 0, 0, number + 1],
+                    upper: None,
+                };
+                (end(None, near.as_str(), 0xfe), end(Some(&ends), far.as_str(), 0x52))
+            })
+            .collect();
+        let made = links.add_veths(&pairs).expect("interfaces");
+        let mut topology = Topology {
+            bridge: "br0".to_owned(),
+            mac: MacAddress([0x02, 0xb0, 0, 0, 0, 0]),
+            ..Topology::default()
+        };
+        let mut observed = Observation::default();
+        let bridge = ObservedBridge {
+            ifindex: 1000,
+            mac: topology.mac,
+            vlan_filtering: false,
+        };
+        observed.bridges.insert("br0".to_owned(), bridge);
+        let mut raw = Vec::new();
+        for (((near, far), (index, end_index)), number) in names.iter().zip(made).zip(1_u16..) {
+            let request = format!("ofport_request={number}");
+            switch
+                .vsctl(&["add-port", "br0", near, "--", "set", "interface", near, &request])
+                .expect("a port");
+            raw.push(RawPort::open(&ends, far, end_index).expect("a raw port"));
+            let port = TopologyPort {
+                number,
+                ifindex: Some(index),
+                vlan: PortVlan::Trunk,
+            };
+            topology.ports.insert(near.clone(), port);
+            let interface = ObservedInterface {
+                ifindex: index,
+                bridge: "br0".to_owned(),
+                ..ObservedInterface::default()
+            };
+            observed.interfaces.insert(near.clone(), interface);
+        }
+        Self {
+            switch,
+            raw,
+            observed,
+            topology,
+            lowered: Lowered::default(),
+            otherwise: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn flows(&self) -> usize {
+        self.lowered.flows.len()
+    }
+
+    /// Frames that the switch reads otherwise, by why.
+    pub(crate) fn otherwise(&self) -> &BTreeMap<&'static str, usize> {
+        &self.otherwise
+    }
+
+    /// The program of a declaration, fitted to this switch.
+    pub(crate) fn program(&self, catalog: &Catalog) -> Result<HostProgram, Mismatch> {
+        let program = policy::compile(catalog, None, &self.observed)
+            .map_err(|error| format!("does not compile: {error}"))?;
+        let present = || Capability::present("", "");
+        let capabilities = Capabilities {
+            bridge_name: present(),
+            log: present(),
+            limits: present(),
+            ..Capabilities::default()
+        };
+        let resolved = resolve(&program, &capabilities)
+            .map_err(|unmet| format!("cannot be met: {unmet:#?}"))?;
+        Ok(resolved.program)
+    }
+
+    /// Replaces all flows.
+    pub(crate) fn install(&mut self, program: &HostProgram) -> Result<(), Mismatch> {
+        self.lowered = lower(program, &self.topology);
+        let mut text = String::new();
+        for flow in self.lowered.flows() {
+            let _ = writeln!(text, "{flow}");
+        }
+        for number in 1..=INTERFACES {
+            let outputs: Vec<String> = (1..=INTERFACES).map(|port| format!("output:{port}")).collect();
+            let _ = writeln!(
+                text,
+                "table=0,priority=65535,in_port={number},dl_type=0x88b6,actions={}",
+                outputs.join(",")
+            );
+        }
+        let file = self.switch.directory().join("flows");
+        std::fs::write(&file, &text).map_err(|error| error.to_string())?;
+        let file = file.to_string_lossy().into_owned();
+        let replaced = self.switch.ofctl(&["-O", "OpenFlow14", "--bundle", "replace-flows", "br0", &file]);
+        replaced.map_err(|error| format!("{error}"))?;
+        // Until then the datapath may go on with what it remembers.
+        self.switch
+            .appctl(&["revalidator/purge"])
+            .map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    /// What the switch says that it does.
+    pub(crate) fn trace(&self, sender: usize, bytes: &[u8]) -> String {
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let port = format!("in_port={}", sender + 1);
+        self.switch
+            .appctl(&["ofproto/trace", "br0", &port, &hex])
+            .unwrap_or_else(|error| error.to_string())
+    }
+
+    /// Sends frames through one interface and compares what arrives at all others with what should; how many arrived.
+    pub(crate) fn compare(&mut self, program: &HostProgram, sender: usize, frames: &[Vec<u8>]) -> Result<usize, Mismatch> {
+        let mut expected: Vec<Vec<(Vec<u8>, String)>> = vec![Vec::new(); self.raw.len()];
+        for bytes in frames {
+            if let Some(why) = reading::differs(bytes) {
+                *self.otherwise.entry(why).or_default() += 1;
+                continue;
+            }
+            for (receiver, arrives) in self.expected(program, sender, bytes).into_iter().enumerate() {
+                expected[receiver].push((bytes.clone(), arrives));
+            }
+            self.raw[sender].send(bytes).map_err(|error| error.to_string())?;
+        }
+        let mut sentinel = SENTINEL.to_vec();
+        sentinel.resize(60, 0);
+        self.raw[sender].send(&sentinel).map_err(|error| error.to_string())?;
+        let mut arrived = 0;
+        let mut complaint = None;
+        for receiver in 0..self.raw.len() {
+            if receiver == sender {
+                continue;
+            }
+            let heard = self.heard(receiver)?;
+            arrived += heard.len();
+            let mut heard = heard.into_iter().peekable();
+            for (bytes, because) in &expected[receiver] {
+                let passes = because.starts_with('+');
+                let as_delivered = delivered(bytes);
+                // The same bytes may be expected several times in one batch: order tells them apart.
+                let came = heard.next_if(|frame| *frame == as_delivered && (passes || frames.len() == 1)).is_some();
+                if came != passes && complaint.is_none() {
+                    complaint = Some(format!(
+                        "from {sender} to {receiver}: {} arrived, {} expected:\n{because}",
+                        u8::from(came),
+                        u8::from(passes)
+                    ));
+                }
+            }
+            if let Some(more) = heard.next()
+                && complaint.is_none()
+            {
+                let hex: String = more.iter().map(|byte| format!("{byte:02x}")).collect();
+                let whys: Vec<&String> = expected[receiver].iter().map(|(_, why)| why).collect();
+                complaint = Some(format!("from {sender} to {receiver}: not expected: {hex}\n{whys:?}"));
+            }
+        }
+        let own = self.raw[sender].drain().map_err(|error| error.to_string())?;
+        if !own.is_empty() {
+            complaint = Some(format!("{sender} heard itself"));
+        }
+        complaint.map_or(Ok(arrived), Err)
+    }
+
+    fn heard(&mut self, receiver: usize) -> Result<Vec<Vec<u8>>, Mismatch> {
+        let mut heard = Vec::new();
+        loop {
+            let frame = self.raw[receiver]
+                .receive(Duration::from_secs(10))
+                .map_err(|error| error.to_string())?
+                .ok_or("the sentinel did not come through")?;
+            if frame.starts_with(&SENTINEL) {
+                return Ok(heard);
+            }
+            heard.push(frame);
+        }
+    }
+
+    /// For each interface `+` or `-`, and why.
+    fn expected(&self, program: &HostProgram, sender: usize, bytes: &[u8]) -> Vec<String> {
+        let Ok(frame) = Frame::parse(bytes) else {
+            return vec!["-no frame".to_owned(); self.raw.len()];
+        };
+        let judge = |interface: usize, direction, bytes: &[u8]| match self.claim(program, interface) {
+            Claim::Open => (true, "open".to_owned()),
+            Claim::Quarantine => (false, "quarantine".to_owned()),
+            Claim::Port(name) => {
+                let evaluation = evaluate(program, name, direction, bytes, ConnectionState::Untracked);
+                let steps: Vec<String> = evaluation.steps.iter().map(|step| format!("  {}: {}", step.stage, step.text)).collect();
+                (evaluation.passes(), format!("{name} {direction:?}: {:?}\n{}", evaluation.verdict, steps.join("\n")))
+            }
+        };
+        let (sent, first) = judge(sender, Direction::Out, bytes);
+        let seen = delivered(bytes);
+        (0..self.raw.len())
+            .map(|receiver| {
+                if !sent {
+                    return format!("-{first}");
+                }
+                if !self.leads_to(program, receiver, frame.destination) {
+                    return format!("-{first}\nanother has {}", frame.destination);
+                }
+                let (passes, second) = judge(receiver, Direction::In, &seen);
+                format!("{}{first}\n{second}", if passes { '+' } else { '-' })
+            })
+            .collect()
+    }
+
+    /// Whether the bridge takes a frame there that the policy lets pass.
+    fn leads_to(&self, program: &HostProgram, receiver: usize, destination: MacAddress) -> bool {
+        if destination.0.starts_with(&[0x01, 0x80, 0xc2, 0, 0]) && destination.0[5] < 16 {
+            return false;
+        }
+        if destination.0[0] & 1 == 1 {
+            return true;
+        }
+        let known = program.ports.values().any(|port| port.mac == destination);
+        match self.claim(program, receiver) {
+            Claim::Port(name) => {
+                let port = &program.ports[name];
+                let behaviour = &program.behaviours[&port.behaviour];
+                let unguarded = !behaviour.guards.contains(&Guard::Mac) && destination != self.topology.mac;
+                port.mac == destination || !known && unguarded
+            }
+            _ => !known && destination != self.topology.mac,
+        }
+    }
+
+    fn claim<'a>(&self, program: &'a HostProgram, interface: usize) -> Claim<'a> {
+        let device = format!("vnet{interface}");
+        if let Some(port) = program.ports.values().find(|port| port.device == device) {
+            return Claim::Port(&port.name);
+        }
+        let bridge = program.bridges.get("br0");
+        let uplink = bridge.is_some_and(|bridge| bridge.uplinks.contains_key(&device));
+        let managed = bridge.is_some_and(|bridge| bridge.managed);
+        if uplink || !managed { Claim::Open } else { Claim::Quarantine }
+    }
+}
+
+enum Claim<'a> {
+    Port(&'a str),
+    Open,
+    Quarantine,
+}
+
+/// A tag that names no VLAN is taken off, and the drop-eligible bit is lost.
+fn delivered(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if bytes.get(12..14) == Some(&[0x81, 0]) {
+        if bytes.get(14).is_some_and(|byte| byte & 0x0f == 0) && bytes.get(15) == Some(&0) {
+            bytes.drain(12..16);
+        } else if let Some(byte) = bytes.get_mut(14) {
+            *byte &= 0xef;
+        }
+    }
+    bytes
+}

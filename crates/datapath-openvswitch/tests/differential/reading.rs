@@ -1,0 +1,84 @@
+//! Where Open vSwitch reads a frame otherwise than the evaluator. Knows `miniflow_extract`; what is
+//! named here is listed in docs/openvswitch.md.
+
+use frame::{Frame, Network};
+
+/// Why the switch reads the frame otherwise; `None`: it does not.
+pub(crate) fn differs(bytes: &[u8]) -> Option<&'static str> {
+    let Ok(frame) = Frame::parse(bytes) else {
+        return Some("no frame");
+    };
+    let at = |offset, length| frame.network_bytes(offset, length).unwrap_or_default();
+    if frame.tag.is_some_and(|tag| tag.protocol != 0x8100) {
+        return Some("service tag: taken for a customer tag");
+    }
+    if frame.protocol < 0x0600 {
+        // A SNAP header with a type is read as that type.
+        if at(0, 6) == [0xaa, 0xaa, 3, 0, 0, 0] {
+            return Some("SNAP: read as the packet inside");
+        }
+        return (frame.protocol == 1).then_some("802.3 without LLC: as with it");
+    }
+    match &frame.network {
+        Network::Malformed { .. } => version(&frame),
+        Network::Arp(arp) | Network::Rarp(arp) => {
+            let odd = arp.operation.is_none_or(|operation| operation == 0 || operation > 255);
+            let rarp = matches!(frame.network, Network::Rarp(_));
+            if rarp && !arp.is_ethernet_ipv4() {
+                return Some("RARP that is not for IPv4 on Ethernet");
+            }
+            odd.then_some("ARP operations that do not exist")
+        }
+        Network::Ipv4(ip) => {
+            let declared = usize::from(ip.total_length) - usize::from(ip.header_length);
+            transport(&frame, declared)
+        }
+        Network::Ipv6(ip) => ipv6(&frame, ip),
+        Network::Other => None,
+    }
+}
+
+/// The switch does not look at the version field.
+fn version(frame: &Frame<'_>) -> Option<&'static str> {
+    Some("IP that is malformed otherwise than the switch looks").filter(|_| {
+        frame
+            .network_bytes(0, 1)
+            .is_some_and(|byte| !matches!((frame.protocol, byte[0] >> 4), (0x0800, 4) | (0x86dd, 6)))
+    })
+}
+
+fn ipv6(frame: &Frame<'_>, ip: &frame::Ipv6<'_>) -> Option<&'static str> {
+    if ip.protocol == 51 {
+        return Some("IPv6 authentication header: read behind it");
+    }
+    if ip.next_header != ip.protocol {
+        // The switch walks to the end of the packet, not of the frame, and wants eight bytes.
+        return Some("IPv6 extension headers");
+    }
+    if let Some((kind @ (133 | 135 | 136), code)) = ip.transport.icmpv6() {
+        let fixed = if kind == 133 { 8 } else { 24 };
+        if kind == 133 && ip.payload_length != 8 {
+            return Some("options of router solicitations are not read");
+        }
+        if code != 0 || usize::from(ip.payload_length) != fixed {
+            return Some("neighbour discovery with code or options");
+        }
+    }
+    transport(frame, ip.payload_length.into())
+}
+
+/// What stands in padding is nothing to the switch.
+fn transport(frame: &Frame<'_>, declared: usize) -> Option<&'static str> {
+    let transport = frame.transport()?;
+    if transport.readability() == frame::Readability::LaterFragment {
+        return None;
+    }
+    let least = frame::minimal_header(transport.protocol());
+    match transport.protocol() {
+        33 | 136 => Some("ports of DCCP and UDP-Lite are not read"),
+        1 | 58 if declared < 8 => Some("ICMP cut short: read as an echo reply"),
+        _ if declared < least && transport.bytes().len() >= least => Some("transport header in padding"),
+        6 | 17 | 132 if transport.load(0, 4) == Some(&[0; 4]) => Some("port 0 to port 0: taken for cut short"),
+        _ => None,
+    }
+}
