@@ -111,7 +111,7 @@ impl Lowering<'_> {
                 let fits = tcp_flags(flags, negated)
                     .into_iter()
                     .map(|(value, mask)| read.clone().masked(Field::TcpFlags, value, mask));
-                fits.chain(unknown.then(|| later(6))).collect()
+                fits.chain(unknown.then(|| later(kind, 6))).collect()
             }
             (Values::Numbers(set), field) => numbers(field, set, negated, kind, unknown),
             _ => Vec::new(),
@@ -225,19 +225,24 @@ fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknow
         Named::ArpOperation if kind.is_arp() => register(layout::ARP_OPERATION).collect(),
         Named::IpProtocol if kind.is_ip() => {
             let single = set.iter().all(|(first, last)| first == last) && !negated;
-            if single {
+            let fits: Vec<Cube> = if single {
                 set.iter().map(|(number, _)| protocol_of(number)).collect()
             } else {
                 register(layout::PROTOCOL).collect()
+            };
+            if kind == Kind::Ipv4 {
+                return fits;
             }
+            let fits = fits.into_iter().map(whole);
+            fits.chain(unknown.then(later_ipv6)).collect()
         }
         Named::Dscp if kind.is_ip() => (0..64)
             .filter(|number| holds(*number))
             .map(|number| Cube::any().with(Field::IpDscp, number))
             .collect(),
-        Named::SourcePort if kind.is_ip() => ports(Field::TransportSource, set, negated, unknown),
+        Named::SourcePort if kind.is_ip() => ports(Field::TransportSource, set, negated, kind, unknown),
         Named::DestinationPort if kind.is_ip() => {
-            ports(Field::TransportDestination, set, negated, unknown)
+            ports(Field::TransportDestination, set, negated, kind, unknown)
         }
         Named::IcmpType | Named::IcmpCode if kind.is_ip() => {
             let number = if kind == Kind::Ipv4 { 1 } else { 58 };
@@ -247,7 +252,7 @@ fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknow
             };
             let read = whole(protocol(number));
             let fits = register(bits).filter_map(|cube| cube.and(&read));
-            fits.chain(unknown.then(|| later(number))).collect()
+            fits.chain(unknown.then(|| later(kind, number))).collect()
         }
         field if is_unreadable(field) && unknown && kind == Kind::Other => {
             vec![in_register(layout::ETHER_TYPE, LENGTH.into(), low_bits(16))]
@@ -256,13 +261,13 @@ fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknow
     }
 }
 
-fn ports(field: Field, set: &Intervals<u64>, negated: bool, unknown: bool) -> Vec<Cube> {
+fn ports(field: Field, set: &Intervals<u64>, negated: bool, kind: Kind, unknown: bool) -> Vec<Cube> {
     let mut cubes = Vec::new();
     for number in READABLE_PORTS {
         let read = whole(protocol(number));
         let fits = masked(set, negated, 16).into_iter();
         cubes.extend(fits.map(|(value, mask)| read.clone().masked(field, value, mask)));
-        cubes.extend(unknown.then(|| later(number)));
+        cubes.extend(unknown.then(|| later(kind, number)));
     }
     if unknown {
         cubes.extend(UNREADABLE_PORTS.map(protocol));
@@ -333,7 +338,15 @@ fn protocol_of(number: u64) -> Cube {
     Cube::any().with(Field::IpProtocol, number)
 }
 
-/// A later fragment of a protocol.
-fn later(number: u8) -> Cube {
-    protocol(number).masked(Field::IpFragment, 2_u8, 2)
+/// A later fragment that is, or may be, of a protocol.
+fn later(kind: Kind, number: u8) -> Cube {
+    match kind {
+        Kind::Ipv4 => protocol(number).masked(Field::IpFragment, 2_u8, 2),
+        _ => later_ipv6(),
+    }
+}
+
+/// Of these the switch keeps nothing but that they are fragments (`parse_ipv6_ext_hdrs`).
+fn later_ipv6() -> Cube {
+    Cube::any().masked(Field::IpFragment, 2_u8, 2)
 }

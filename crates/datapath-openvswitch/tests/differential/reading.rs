@@ -40,6 +40,10 @@ pub(crate) fn differs(bytes: &[u8]) -> Option<&'static str> {
 
 /// The switch does not look at the version field.
 fn version(frame: &Frame<'_>) -> Option<&'static str> {
+    let next = frame.network_bytes(6, 1).map(|byte| byte[0]);
+    if frame.protocol == 0x86dd && matches!(next, Some(0 | 43 | 44 | 51 | 60)) {
+        return Some("IPv6 extension headers");
+    }
     Some("IP that is malformed otherwise than the switch looks").filter(|_| {
         frame
             .network_bytes(0, 1)
