@@ -172,7 +172,7 @@ impl fmt::Display for Action {
             Self::Read(field, bits) => write!(f, "move:{}->{bits}", source(*field)),
             Self::Copy { from, to } => write!(f, "move:{from}->{to}"),
             Self::WriteTag(bits) => write!(f, "move:{bits}->NXM_OF_VLAN_TCI[]"),
-            Self::StripTag => f.write_str("load:0->NXM_OF_VLAN_TCI[]"),
+            Self::StripTag => f.write_str("pop_vlan"),
             Self::Resubmit(table) => write!(f, "resubmit(,{table})"),
             Self::Clone(inner) => {
                 f.write_str("clone(")?;

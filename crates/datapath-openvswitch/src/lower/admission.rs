@@ -40,15 +40,19 @@ impl Lowering<'_> {
         }
         let vlan = self.local_vlan();
         self.open_entry(LOCAL, &vlan);
-        let managed = self.is_managed();
-        let counted = Counted::Decider("quarantine".to_owned());
-        let (counted, actions) = if managed {
-            (counted, Vec::new())
-        } else {
-            // Of a port that nobody knows yet nothing is known, but that it is nobody's business.
-            (Counted::Step, self.open_actions())
-        };
-        self.counted(layout::ENTRY, 1, Cube::any(), &counted, actions);
+        if self.is_managed() {
+            let counted = Counted::Decider("quarantine".to_owned());
+            self.counted(layout::ENTRY, 1, Cube::any(), &counted, Vec::new());
+            return;
+        }
+        // Of a port that nobody knows yet nothing is known, but that it is nobody's business.
+        for arrival in arrivals(&PortVlan::Trunk) {
+            let (value, mask) = arrival.tag;
+            let matching = Cube::any().masked(Field::VlanTci, value, mask);
+            let mut actions = arrival.actions;
+            actions.push(Action::Resubmit(layout::FITNESS));
+            self.step(layout::ENTRY, 1, matching, actions);
+        }
     }
 
     fn managed_entry(&mut self, port: &PortProgram, place: &TopologyPort) {
@@ -118,15 +122,6 @@ impl Lowering<'_> {
         }
         let matching = Cube::any().with(Field::InPort, number);
         self.step(layout::ENTRY, 200, matching, Vec::new());
-    }
-
-    /// For a port whose VLANs are not known: as a trunk of all.
-    fn open_actions(&self) -> Vec<Action> {
-        vec![
-            Action::Read(Field::VlanTci, layout::DOMAIN),
-            Action::StripTag,
-            Action::Resubmit(layout::FITNESS),
-        ]
     }
 
     fn learning(&self, number: u16) -> Option<Action> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use datapath::{Capabilities, Capability, resolve};
 use datapath_openvswitch::topology::{PortVlan, Topology, TopologyPort};
 use datapath_openvswitch::{Lowered, lower};
+use frame::random::Rng;
 use frame::{Frame, MacAddress};
 use policy::document::Guard;
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
@@ -16,7 +17,7 @@ use testbed::link::{Links, VethEnd};
 use testbed::{Namespace, OpenVSwitch, RawPort};
 
 use super::generate::INTERFACES;
-use super::reading;
+use super::{reading, vlan};
 
 pub(crate) type Mismatch = String;
 
@@ -138,7 +139,7 @@ impl Bench {
             let outputs: Vec<String> = (1..=INTERFACES).map(|port| format!("output:{port}")).collect();
             let _ = writeln!(
                 text,
-                "table=0,priority=65535,in_port={number},dl_type=0x88b6,actions={}",
+                "table=0,priority=65535,in_port={number},dl_dst=02:ee:00:00:00:01,dl_src=02:ee:00:00:00:02,dl_type=0x88b6,actions={}",
                 outputs.join(",")
             );
         }
@@ -171,8 +172,9 @@ impl Bench {
                 *self.otherwise.entry(why).or_default() += 1;
                 continue;
             }
-            for (receiver, arrives) in self.expected(program, sender, bytes).into_iter().enumerate() {
-                expected[receiver].push((bytes.clone(), arrives));
+            let read = reading::as_read(bytes);
+            for (receiver, arrives) in self.expected(program, sender, &read).into_iter().enumerate() {
+                expected[receiver].push(arrives);
             }
             self.raw[sender].send(bytes).map_err(|error| error.to_string())?;
         }
@@ -201,14 +203,13 @@ impl Bench {
                 complaint.get_or_insert(format!("from {sender} to {receiver}: {came}:\n{because}\n{hex}"));
             };
             for (bytes, because) in expected.iter().filter(|(_, because)| because.starts_with('+')) {
-                let as_delivered = delivered(bytes);
-                match heard.iter().position(|frame| *frame == as_delivered) {
+                match heard.iter().position(|frame| frame == bytes) {
                     Some(place) => drop(heard.swap_remove(place)),
                     None => miss(bytes, "should have arrived", because),
                 }
             }
             for frame in heard {
-                let because = expected.iter().find(|(bytes, _)| delivered(bytes) == frame);
+                let because = expected.iter().find(|(bytes, _)| *bytes == frame);
                 let because = because.map_or("nobody sent it", |(_, because)| because.as_str());
                 miss(&frame, "should not have arrived", because);
             }
@@ -234,11 +235,9 @@ impl Bench {
         }
     }
 
-    /// For each interface `+` or `-`, and why.
-    fn expected(&self, program: &HostProgram, sender: usize, bytes: &[u8]) -> Vec<String> {
-        let Ok(frame) = Frame::parse(bytes) else {
-            return vec!["-no frame".to_owned(); self.raw.len()];
-        };
+    /// For each interface the frame as it comes there, and `+` or `-` and why.
+    fn expected(&self, program: &HostProgram, sender: usize, bytes: &[u8]) -> Vec<(Vec<u8>, String)> {
+        let frame = Frame::parse(bytes).expect("a frame that is read");
         let judge = |interface: usize, direction, bytes: &[u8]| match self.claim(program, interface) {
             Claim::Open => (true, "open".to_owned()),
             Claim::Quarantine => (false, "quarantine".to_owned()),
@@ -248,31 +247,61 @@ impl Bench {
                 (evaluation.passes(), format!("{name} {direction:?}: {:?}\n{}", evaluation.verdict, steps.join("\n")))
             }
         };
-        let (sent, first) = judge(sender, Direction::Out, bytes);
-        let seen = delivered(bytes);
+        let (mut sent, mut first) = judge(sender, Direction::Out, bytes);
+        let tag = vlan::arriving(self.vlan(sender), &frame);
+        if tag.is_none() {
+            (sent, first) = (false, format!("not in a VLAN of {:?}", self.vlan(sender)));
+        }
+        let tag = tag.unwrap_or_default();
         (0..self.raw.len())
             .map(|receiver| {
+                let Some(seen) = vlan::departing(self.vlan(receiver), tag, bytes) else {
+                    return (bytes.to_vec(), format!("-{first}\nnot in VLAN {tag:x}"));
+                };
                 if !sent {
-                    return format!("-{first}");
+                    return (seen, format!("-{first}"));
                 }
-                if !self.leads_to(program, receiver, frame.destination) {
-                    return format!("-{first}\nanother has {}", frame.destination);
+                if !self.leads_to(program, receiver, frame.destination, tag) {
+                    return (seen, format!("-{first}\nanother has {}", frame.destination));
                 }
                 let (passes, second) = judge(receiver, Direction::In, &seen);
-                format!("{}{first}\n{second}", if passes { '+' } else { '-' })
+                // What stood behind the tag that was taken off stays out of sight.
+                let hidden = matches!(frame.protocol, 0x8100 | 0x88a8)
+                    && matches!(self.claim(program, receiver), Claim::Port(_));
+                let passes = passes && !hidden;
+                (seen, format!("{}{first}\n{second}", if passes { '+' } else { '-' }))
             })
             .collect()
     }
 
+    fn vlan(&self, interface: usize) -> &PortVlan {
+        &self.topology.ports[&format!("vnet{interface}")].vlan
+    }
+
+    pub(crate) fn vlans(&self) -> Vec<&PortVlan> {
+        self.topology.ports.values().map(|port| &port.vlan).collect()
+    }
+
+    /// Puts every interface into VLANs by chance.
+    pub(crate) fn shuffle(&mut self, rng: &mut Rng) {
+        for port in self.topology.ports.values_mut() {
+            port.vlan = vlan::random(rng);
+        }
+    }
+
     /// Whether the bridge takes a frame there that the policy lets pass.
-    fn leads_to(&self, program: &HostProgram, receiver: usize, destination: MacAddress) -> bool {
+    fn leads_to(&self, program: &HostProgram, receiver: usize, destination: MacAddress, tag: u16) -> bool {
         if destination.0.starts_with(&[0x01, 0x80, 0xc2, 0, 0]) && destination.0[5] < 16 {
             return false;
         }
         if destination.0[0] & 1 == 1 {
             return true;
         }
-        let known = program.ports.values().any(|port| port.mac == destination);
+        let here = |port: &policy::program::PortProgram| {
+            let place = self.topology.ports.get(&port.device);
+            port.mac == destination && place.is_some_and(|place| vlan::is_in(&place.vlan, tag))
+        };
+        let known = program.ports.values().any(|port| here(port));
         match self.claim(program, receiver) {
             Claim::Port(name) => {
                 let port = &program.ports[name];
@@ -300,17 +329,4 @@ enum Claim<'a> {
     Port(&'a str),
     Open,
     Quarantine,
-}
-
-/// A tag that names no VLAN is taken off, and the drop-eligible bit is lost.
-fn delivered(bytes: &[u8]) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    if bytes.get(12..14) == Some(&[0x81, 0]) {
-        if bytes.get(14).is_some_and(|byte| byte & 0x0f == 0) && bytes.get(15) == Some(&0) {
-            bytes.drain(12..16);
-        } else if let Some(byte) = bytes.get_mut(14) {
-            *byte &= 0xef;
-        }
-    }
-    bytes
 }

@@ -8,6 +8,7 @@ mod draft;
 #[path = "../../../datapath-nftables/tests/differential/generate.rs"]
 mod generate;
 mod reading;
+mod vlan;
 
 use std::time::Instant;
 
@@ -44,6 +45,7 @@ fn random_frames_meet_what_random_policies_say() {
     let (mut frames, mut policies, mut delivered) = (0, 0, 0);
     while frames < all {
         let draft = generate::draft(&mut rng, Tracking::Absent);
+        bench.shuffle(&mut rng);
         let catalog = draft
             .catalog()
             .unwrap_or_else(|errors| panic!("{errors}\n{}", draft.yaml()));
@@ -97,7 +99,8 @@ fn explain(bench: &mut Bench, seed: u64, draft: &Draft, sender: usize, batch: &[
     let traced = bench.trace(sender, bytes);
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     panic!(
-        "seed {seed}: {why}\nsender {sender} frame {hex}\n{}\nin the smallest policy: {least}\n{}\n{traced}",
+        "seed {seed}: {why}\n{:?}\nsender {sender} frame {hex}\n{}\nin the smallest policy: {least}\n{}\n{traced}",
+        bench.vlans(),
         frame::describe(bytes),
         small.yaml(),
     );

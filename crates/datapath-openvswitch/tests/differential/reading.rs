@@ -8,16 +8,19 @@ pub(crate) fn differs(bytes: &[u8]) -> Option<&'static str> {
     let Ok(frame) = Frame::parse(bytes) else {
         return Some("no frame");
     };
+    if bytes.len() < 16 {
+        return Some("too short for a tag");
+    }
     let at = |offset, length| frame.network_bytes(offset, length).unwrap_or_default();
-    if frame.tag.is_some_and(|tag| tag.protocol != 0x8100) {
-        return Some("service tag: taken for a customer tag");
+    if frame.tag.is_some_and(|tag| tag.protocol != 0x8100) && frame.protocol < 0x0600 {
+        return Some("service tag before a length");
     }
     if frame.protocol < 0x0600 {
         // A SNAP header with a type is read as that type.
         if at(0, 6) == [0xaa, 0xaa, 3, 0, 0, 0] {
             return Some("SNAP: read as the packet inside");
         }
-        return (frame.protocol == 1).then_some("802.3 without LLC: as with it");
+        return None;
     }
     match &frame.network {
         Network::Malformed { .. } => version(&frame),
@@ -55,9 +58,14 @@ fn ipv6(frame: &Frame<'_>, ip: &frame::Ipv6<'_>) -> Option<&'static str> {
     if ip.protocol == 51 {
         return Some("IPv6 authentication header: read behind it");
     }
-    if ip.next_header != ip.protocol {
-        // The switch walks to the end of the packet, not of the frame, and wants eight bytes.
-        return Some("IPv6 extension headers");
+    if ip.fragment_offset != 0 {
+        return Some("later fragments of IPv6: their protocol is not kept");
+    }
+    if ip.next_header != ip.protocol && matches!(ip.transport.icmpv6(), Some((133..=137, _))) {
+        return Some("neighbour discovery behind extension headers");
+    }
+    if ip.next_header != ip.protocol && !walked(frame, ip) {
+        return Some("IPv6 extension headers that do not fit the packet");
     }
     if let Some((kind @ (133 | 135 | 136), code)) = ip.transport.icmpv6() {
         let fixed = if kind == 133 { 8 } else { 24 };
@@ -68,7 +76,34 @@ fn ipv6(frame: &Frame<'_>, ip: &frame::Ipv6<'_>) -> Option<&'static str> {
             return Some("neighbour discovery with code or options");
         }
     }
-    transport(frame, ip.payload_length.into())
+    let before = ip.transport_offset.unwrap_or(40) - 40;
+    transport(frame, usize::from(ip.payload_length).saturating_sub(before))
+}
+
+/// The switch walks to the end of the packet, not of the frame, and wants eight bytes of each header.
+fn walked(frame: &Frame<'_>, ip: &frame::Ipv6<'_>) -> bool {
+    let end = 40 + usize::from(ip.payload_length);
+    let (mut next, mut offset) = (ip.next_header, 40);
+    while next != ip.protocol {
+        let Some([following, length]) = frame.network_bytes(offset, 2) else {
+            return false;
+        };
+        let length = if next == 44 { 8 } else { (usize::from(*length) + 1) * 8 };
+        if offset + length.max(8) > end {
+            return false;
+        }
+        (next, offset) = (*following, offset + length);
+    }
+    true
+}
+
+/// The frame with a customer tag in place of a service tag, which is how the switch takes it.
+pub(crate) fn as_read(bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    if bytes.get(12..14) == Some(&[0x88, 0xa8]) {
+        bytes[12..14].copy_from_slice(&[0x81, 0]);
+    }
+    bytes
 }
 
 /// What stands in padding is nothing to the switch.
@@ -78,6 +113,14 @@ fn transport(frame: &Frame<'_>, declared: usize) -> Option<&'static str> {
         return None;
     }
     let least = frame::minimal_header(transport.protocol());
+    if transport.protocol() == 6
+        && let Some([byte]) = transport.load(12, 1)
+    {
+        let length = usize::from(byte >> 4) * 4;
+        if length < 20 || length > declared {
+            return Some("TCP whose data offset does not fit");
+        }
+    }
     match transport.protocol() {
         33 | 136 => Some("ports of DCCP and UDP-Lite are not read"),
         1 | 58 if declared < 8 => Some("ICMP cut short: read as an echo reply"),
