@@ -4,10 +4,9 @@
 use std::net::Ipv4Addr;
 
 use frame::MacAddress;
-use policy::evaluate::Truth;
 use policy::intervals::Intervals;
 use policy::program::{AddressSet, Condition, Values};
-use policy::rule::Field as Named;
+use policy::rule::{Field as Named, Verdict};
 
 use crate::flow::{Bits, Cube, Field, low_bits};
 
@@ -60,6 +59,27 @@ impl Kind {
     }
 }
 
+/// When a condition counts as true of which nothing is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// Because a fragment does not carry the field.
+    pub(super) fragments: bool,
+    /// Because the switch does not read it, though the evaluator does: never where that lets a
+    /// frame pass.
+    pub(super) unreadable: bool,
+}
+
+impl Doubt {
+    /// Of a rule.
+    pub(super) fn of(verdict: Verdict, audit: bool) -> Self {
+        let refuses = verdict != Verdict::Accept;
+        Self {
+            fragments: refuses,
+            unreadable: refuses && !audit,
+        }
+    }
+}
+
 /// Protocols whose ports the switch reads.
 const READABLE_PORTS: [u8; 3] = [6, 17, 132];
 /// Protocols that have ports which it does not: DCCP and UDP-Lite.
@@ -95,15 +115,24 @@ pub(super) fn is_unreadable(field: Named) -> bool {
 }
 
 impl Lowering<'_> {
-    /// Cubes of which one fits exactly where the condition is at least `needed`.
-    pub(super) fn condition(&mut self, condition: &Condition, kind: Kind, needed: Truth) -> Vec<Cube> {
+    /// Cubes of which one fits exactly where the condition is true or, if that counts, in doubt.
+    pub(super) fn condition(
+        &mut self,
+        condition: &Condition,
+        kind: Kind,
+        doubt: Doubt,
+    ) -> Vec<Cube> {
         let negated = condition.negated;
-        let unknown = needed <= Truth::Unknown;
         match (&condition.values, condition.field) {
             (Values::Macs(list), field) => macs(field, list, negated, kind),
             (Values::Addresses(set), field) => self.addresses(field, set, None, negated, kind),
             (Values::AddressSet(name), field) => {
-                let set = self.program.address_sets.get(name).cloned().unwrap_or_default();
+                let set = self
+                    .program
+                    .address_sets
+                    .get(name)
+                    .cloned()
+                    .unwrap_or_default();
                 self.addresses(field, &set, Some(name), negated, kind)
             }
             (Values::Flags(flags), Named::TcpFlags) if kind.is_ip() => {
@@ -111,9 +140,9 @@ impl Lowering<'_> {
                 let fits = tcp_flags(flags, negated)
                     .into_iter()
                     .map(|(value, mask)| read.clone().masked(Field::TcpFlags, value, mask));
-                fits.chain(unknown.then(|| later(kind, 6))).collect()
+                fits.chain(later(kind, 6, doubt)).collect()
             }
-            (Values::Numbers(set), field) => numbers(field, set, negated, kind, unknown),
+            (Values::Numbers(set), field) => numbers(field, set, negated, kind, doubt),
             _ => Vec::new(),
         }
     }
@@ -153,7 +182,11 @@ impl Lowering<'_> {
         };
         let listed = prefixes(false);
         if listed.is_empty() {
-            return if negated { vec![Cube::any()] } else { Vec::new() };
+            return if negated {
+                vec![Cube::any()]
+            } else {
+                Vec::new()
+            };
         }
         let small = name.is_none() && !negated && listed.len() <= INLINE;
         if !small {
@@ -192,7 +225,10 @@ fn macs(field: Named, list: &[(MacAddress, MacAddress)], negated: bool, kind: Ki
     // None of them: each differs somewhere.
     let mut cubes = vec![Cube::any()];
     for (value, mask) in list {
-        let differing: Vec<Cube> = cover::differing(value, mask, 48).into_iter().map(one).collect();
+        let differing: Vec<Cube> = cover::differing(value, mask, 48)
+            .into_iter()
+            .map(one)
+            .collect();
         cubes = cross(&cubes, &differing);
     }
     cubes
@@ -200,14 +236,28 @@ fn macs(field: Named, list: &[(MacAddress, MacAddress)], negated: bool, kind: Ki
 
 /// Every pair that can be true at once.
 pub(super) fn cross(some: &[Cube], others: &[Cube]) -> Vec<Cube> {
-    let pairs = some.iter().flat_map(|one| others.iter().filter_map(|other| one.and(other)));
+    let pairs = some
+        .iter()
+        .flat_map(|one| others.iter().filter_map(|other| one.and(other)));
     let unique: std::collections::BTreeSet<Cube> = pairs.collect();
     unique.into_iter().collect()
 }
 
-fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknown: bool) -> Vec<Cube> {
+fn numbers(
+    field: Named,
+    set: &Intervals<u64>,
+    negated: bool,
+    kind: Kind,
+    doubt: Doubt,
+) -> Vec<Cube> {
     let holds = |number: u64| set.contains(number) != negated;
-    let constant = |number: u64| if holds(number) { vec![Cube::any()] } else { Vec::new() };
+    let constant = |number: u64| {
+        if holds(number) {
+            vec![Cube::any()]
+        } else {
+            Vec::new()
+        }
+    };
     let register = |bits: Bits| {
         masked(set, negated, bits.length)
             .into_iter()
@@ -216,7 +266,7 @@ fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknow
     match field {
         Named::EtherType => match kind.ether_type() {
             Some(number) => constant(number),
-            None => ether_types(set, negated, unknown),
+            None => ether_types(set, negated, doubt),
         },
         Named::VlanId => tag(0, 12, set, negated),
         Named::VlanPriority => tag(13, 3, set, negated),
@@ -234,15 +284,17 @@ fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknow
                 return fits;
             }
             let fits = fits.into_iter().map(whole);
-            fits.chain(unknown.then(later_ipv6)).collect()
+            fits.chain(doubt.unreadable.then(later_ipv6)).collect()
         }
         Named::Dscp if kind.is_ip() => (0..64)
             .filter(|number| holds(*number))
             .map(|number| Cube::any().with(Field::IpDscp, number))
             .collect(),
-        Named::SourcePort if kind.is_ip() => ports(Field::TransportSource, set, negated, kind, unknown),
+        Named::SourcePort if kind.is_ip() => {
+            ports(Field::TransportSource, set, negated, kind, doubt)
+        }
         Named::DestinationPort if kind.is_ip() => {
-            ports(Field::TransportDestination, set, negated, kind, unknown)
+            ports(Field::TransportDestination, set, negated, kind, doubt)
         }
         Named::IcmpType | Named::IcmpCode if kind.is_ip() => {
             let number = if kind == Kind::Ipv4 { 1 } else { 58 };
@@ -252,24 +304,24 @@ fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknow
             };
             let read = whole(protocol(number));
             let fits = register(bits).filter_map(|cube| cube.and(&read));
-            fits.chain(unknown.then(|| later(kind, number))).collect()
+            fits.chain(later(kind, number, doubt)).collect()
         }
-        field if is_unreadable(field) && unknown && kind == Kind::Other => {
+        field if is_unreadable(field) && doubt.unreadable && kind == Kind::Other => {
             vec![in_register(layout::ETHER_TYPE, LENGTH.into(), low_bits(16))]
         }
         _ => Vec::new(),
     }
 }
 
-fn ports(field: Field, set: &Intervals<u64>, negated: bool, kind: Kind, unknown: bool) -> Vec<Cube> {
+fn ports(field: Field, set: &Intervals<u64>, negated: bool, kind: Kind, doubt: Doubt) -> Vec<Cube> {
     let mut cubes = Vec::new();
     for number in READABLE_PORTS {
         let read = whole(protocol(number));
         let fits = masked(set, negated, 16).into_iter();
         cubes.extend(fits.map(|(value, mask)| read.clone().masked(field, value, mask)));
-        cubes.extend(unknown.then(|| later(kind, number)));
+        cubes.extend(later(kind, number, doubt));
     }
-    if unknown {
+    if doubt.unreadable {
         cubes.extend(UNREADABLE_PORTS.map(protocol));
     }
     cubes
@@ -277,10 +329,12 @@ fn ports(field: Field, set: &Intervals<u64>, negated: bool, kind: Kind, unknown:
 
 /// The two kinds of frames with a length in place of a type are numbers 4 and 1 to the policy, and
 /// one and the same to the switch.
-fn ether_types(set: &Intervals<u64>, negated: bool, unknown: bool) -> Vec<Cube> {
+fn ether_types(set: &Intervals<u64>, negated: bool, doubt: Doubt) -> Vec<Cube> {
     use frame::protocol::ether_type::{LLC, MINIMUM, RAW_802_3};
     let least = u128::from(MINIMUM);
-    let pieces = set.iter().map(|(first, last)| (u128::from(first), u128::from(last)));
+    let pieces = set
+        .iter()
+        .map(|(first, last)| (u128::from(first), u128::from(last)));
     let pieces: Vec<(u128, u128)> = if negated {
         cover::complement(pieces, 0xffff)
     } else {
@@ -294,7 +348,7 @@ fn ether_types(set: &Intervals<u64>, negated: bool, unknown: bool) -> Vec<Cube> 
         .collect();
     let holds = |number: u16| set.contains(number.into()) != negated;
     let (one, other) = (holds(LLC), holds(RAW_802_3));
-    if one && other || unknown && (one || other) {
+    if one && other || doubt.unreadable && (one || other) {
         cubes.push(in_register(layout::ETHER_TYPE, LENGTH.into(), low_bits(16)));
     }
     cubes
@@ -314,10 +368,15 @@ fn tag(first: u32, length: u32, set: &Intervals<u64>, negated: bool) -> Vec<Cube
 fn tcp_flags(flags: &[(u8, u8)], negated: bool) -> Vec<cover::Masked> {
     if !negated {
         let possible = flags.iter().filter(|(mask, set)| set & !mask == 0);
-        return possible.map(|(mask, set)| (u128::from(*set), u128::from(*mask))).collect();
+        return possible
+            .map(|(mask, set)| (u128::from(*set), u128::from(*mask)))
+            .collect();
     }
     let fits = |value: u8| flags.iter().any(|(mask, set)| value & mask == *set);
-    let left: Intervals<u8> = (0..=255).filter(|value| !fits(*value)).map(|value| (value, value)).collect();
+    let left: Intervals<u8> = (0..=255)
+        .filter(|value| !fits(*value))
+        .map(|value| (value, value))
+        .collect();
     // Bits 8 to 11 are reserved ones.
     cover::intervals(&left, false, 8)
 }
@@ -327,7 +386,11 @@ fn masked(set: &Intervals<u64>, negated: bool, width: u32) -> Vec<cover::Masked>
 }
 
 fn in_register(bits: Bits, value: u128, mask: u128) -> Cube {
-    Cube::any().masked(Field::Register(bits.register), value << bits.first, mask << bits.first)
+    Cube::any().masked(
+        Field::Register(bits.register),
+        value << bits.first,
+        mask << bits.first,
+    )
 }
 
 fn protocol(number: u8) -> Cube {
@@ -338,11 +401,12 @@ fn protocol_of(number: u64) -> Cube {
     Cube::any().with(Field::IpProtocol, number)
 }
 
-/// A later fragment that is, or may be, of a protocol.
-fn later(kind: Kind, number: u8) -> Cube {
+/// A later fragment that is, or may be, of a protocol, where that counts.
+fn later(kind: Kind, number: u8, doubt: Doubt) -> Option<Cube> {
+    let ipv4 = || protocol(number).masked(Field::IpFragment, 2_u8, 2);
     match kind {
-        Kind::Ipv4 => protocol(number).masked(Field::IpFragment, 2_u8, 2),
-        _ => later_ipv6(),
+        Kind::Ipv4 => doubt.fragments.then(ipv4),
+        _ => doubt.unreadable.then(later_ipv6),
     }
 }
 

@@ -14,7 +14,7 @@ use super::identity::Counted;
 use super::{Lowering, layout};
 
 /// The group bit of a MAC.
-const GROUP_BIT: u128 = 0x0100_0000_0000;
+pub(super) const GROUP_BIT: u128 = 0x0100_0000_0000;
 
 /// How a port sees frames of a domain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,7 @@ impl Lowering<'_> {
             Action::Resubmit(layout::FLOOD),
         ];
         self.step(layout::FORWARD, 1, Cube::any(), learned);
-        let found = vec![Action::Resubmit(layout::DELIVERY)];
+        let found = vec![Action::Resubmit(layout::COMMIT)];
         self.step(layout::FLOOD, 1, Cube::any(), found);
         let mut domains: BTreeSet<Domain> = self.domains().into_iter().map(Some).collect();
         domains.insert(None);
@@ -94,17 +94,24 @@ impl Lowering<'_> {
                 continue;
             };
             let number = self.identities.number("behaviour", &behaviour.name);
-            let delivery = towards(number, place.number.into(), view);
+            let delivery = towards(number, place.number.into(), port.zone, view);
             places.entry(mac(port.mac)).or_default().push(delivery);
         }
         let local = self.local_vlan();
         let host = mac(self.topology.mac);
-        if host != 0 && !places.contains_key(&host) && let Some(view) = view(&local, domain) {
-            let delivery = plain(view, [LOCAL].into_iter());
-            places.insert(host, vec![Action::Clone(delivery)]);
+        if host != 0
+            && !places.contains_key(&host)
+            && let Some(view) = view(&local, domain)
+        {
+            let mut delivery = vec![Action::Resubmit(layout::COMMIT_SENDER)];
+            delivery.extend(plain(view, [LOCAL].into_iter()));
+            places.insert(host, delivery);
         }
         for (address, actions) in places {
-            let matching = in_domain(Cube::any().with(Field::EthernetDestination, address), domain);
+            let matching = in_domain(
+                Cube::any().with(Field::EthernetDestination, address),
+                domain,
+            );
             let rank = u16::from(domain.is_some());
             self.step(layout::FORWARD, 900 + rank, matching, actions);
         }
@@ -115,10 +122,20 @@ impl Lowering<'_> {
         let rank = u16::from(domain.is_some());
         let groups = self.flood(domain, false);
         let group = Cube::any().masked(Field::EthernetDestination, GROUP_BIT, GROUP_BIT);
-        self.step(layout::FORWARD, 700 + rank, in_domain(group, domain), groups);
+        self.step(
+            layout::FORWARD,
+            700 + rank,
+            in_domain(group, domain),
+            groups,
+        );
         let unknown = self.flood(domain, true);
         let nowhere = Cube::any().bits(layout::TARGET, 0);
-        self.step(layout::FLOOD, 100 + rank, in_domain(nowhere, domain), unknown);
+        self.step(
+            layout::FLOOD,
+            100 + rank,
+            in_domain(nowhere, domain),
+            unknown,
+        );
     }
 
     /// `unknown`: only where an address may be that no port is known to have.
@@ -126,13 +143,22 @@ impl Lowering<'_> {
         let program = self.program;
         let mut actions = Vec::new();
         // Ports that behave alike and see the frame alike share one judgement.
-        let mut alike: BTreeMap<(String, View), Vec<u16>> = BTreeMap::new();
+        let mut alike: BTreeMap<(String, View, u16), Vec<u16>> = BTreeMap::new();
         let mut open: Vec<(View, u16)> = Vec::new();
         let local = self.local_vlan();
-        let host = Place { number: LOCAL, vlan: &local };
+        let host = Place {
+            number: LOCAL,
+            vlan: &local,
+        };
         let ports = self.topology.ports.iter();
         let all = ports.map(|(name, port)| {
-            (Some((name, port)), Place { number: port.number, vlan: &port.vlan })
+            (
+                Some((name, port)),
+                Place {
+                    number: port.number,
+                    vlan: &port.vlan,
+                },
+            )
         });
         for (named, place) in all.chain([(None, host)]) {
             let Some(view) = view(place.vlan, domain) else {
@@ -144,7 +170,7 @@ impl Lowering<'_> {
                         continue;
                     };
                     if !unknown || !behaviour.guards.contains(&Guard::Mac) {
-                        let key = (port.behaviour.clone(), view);
+                        let key = (port.behaviour.clone(), view, port.zone);
                         alike.entry(key).or_default().push(place.number);
                     }
                 }
@@ -154,16 +180,26 @@ impl Lowering<'_> {
                 None => {}
             }
         }
-        for ((behaviour, view), ports) in alike {
+        for ((behaviour, view, zone), ports) in alike {
             let number = self.identities.number("behaviour", &behaviour);
             let target = match ports.as_slice() {
                 [one] => u32::from(*one),
                 _ => self.group(view, ports),
             };
-            actions.push(towards(number, target, view));
+            actions.push(towards(number, target, zone, view));
         }
-        let seeing = |wanted: View| open.iter().filter(move |(view, _)| *view == wanted).map(|(_, number)| *number);
-        let (untagged, same): (Vec<u16>, Vec<u16>) = (seeing(View::Untagged).collect(), seeing(View::Same).collect());
+        let seeing = |wanted: View| {
+            open.iter()
+                .filter(move |(view, _)| *view == wanted)
+                .map(|(_, number)| *number)
+        };
+        let (untagged, same): (Vec<u16>, Vec<u16>) = (
+            seeing(View::Untagged).collect(),
+            seeing(View::Same).collect(),
+        );
+        if unknown && !open.is_empty() {
+            actions.push(Action::Resubmit(layout::COMMIT_SENDER));
+        }
         actions.extend(untagged.into_iter().map(Action::Output));
         if !same.is_empty() {
             actions.extend(plain(View::Same, same.into_iter()));
@@ -172,7 +208,9 @@ impl Lowering<'_> {
     }
 
     fn group(&mut self, view: View, ports: Vec<u16>) -> u32 {
-        let number = self.identities.number("group", &format!("{view:?} {ports:?}"));
+        let number = self
+            .identities
+            .number("group", &format!("{view:?} {ports:?}"));
         let matching = Cube::any().bits(layout::TARGET, number);
         let mut actions = Vec::new();
         if view == View::Same {
@@ -201,7 +239,13 @@ impl Lowering<'_> {
                 (PortVlan::Trunks { native, .. }, false) => {
                     if let Some(native) = native {
                         let own = in_domain(target.clone(), Some(*native));
-                        self.counted(layout::DELIVERY, 20, own, &counted, vec![Action::Output(place.number)]);
+                        self.counted(
+                            layout::DELIVERY,
+                            20,
+                            own,
+                            &counted,
+                            vec![Action::Output(place.number)],
+                        );
                     }
                     actions.push(Action::WriteTag(layout::DOMAIN));
                 }
@@ -232,7 +276,7 @@ fn in_domain(cube: Cube, domain: Domain) -> Cube {
 }
 
 /// A copy through the receiver's part of the pipeline.
-fn towards(behaviour: u32, target: u32, view: View) -> Action {
+fn towards(behaviour: u32, target: u32, zone: u16, view: View) -> Action {
     let seen = match view {
         View::Same => Action::Copy {
             from: layout::DOMAIN,
@@ -244,6 +288,7 @@ fn towards(behaviour: u32, target: u32, view: View) -> Action {
         seen,
         Action::Load(layout::BEHAVIOUR, behaviour),
         Action::Load(layout::TARGET, target),
+        Action::Load(layout::RECEIVER_ZONE, zone.into()),
         Action::Resubmit(layout::RECEIVER),
     ])
 }

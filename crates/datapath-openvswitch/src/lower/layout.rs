@@ -38,11 +38,40 @@ pub const LEARNED: u8 = 56;
 pub const FLOOD: u8 = 58;
 /// Where a frame goes whose receiver may have it.
 pub const DELIVERY: u8 = 57;
+/// What follows from what the tracker said.
+pub const TRACKED: u8 = 59;
+/// Makes a connection known that both ends accept; for a frame to nobody's port, that its sender
+/// accepts.
+pub const COMMIT: u8 = 60;
+pub const COMMIT_SENDER: u8 = 61;
+/// Zones of ports that have none of their own: that of whom they talk to.
+pub const ZONES: u8 = 62;
 
 /// Every table that is ours.
-pub const TABLES: [u8; 19] = [
-    ENTRY, FITNESS, SOURCE_SETS, DESTINATION_SETS, SENDER, SPEECH, RECEIVER, MACS, REACHED, SERVERS,
-    CLASS, STATE, LISTS, RULES, DECISION, FORWARD, LEARNED, FLOOD, DELIVERY,
+pub const TABLES: [u8; 23] = [
+    ENTRY,
+    FITNESS,
+    SOURCE_SETS,
+    DESTINATION_SETS,
+    SENDER,
+    SPEECH,
+    RECEIVER,
+    MACS,
+    REACHED,
+    SERVERS,
+    CLASS,
+    STATE,
+    LISTS,
+    RULES,
+    DECISION,
+    FORWARD,
+    LEARNED,
+    FLOOD,
+    DELIVERY,
+    TRACKED,
+    COMMIT,
+    COMMIT_SENDER,
+    ZONES,
 ];
 
 /// What the rules say so far: 0 nothing.
@@ -76,12 +105,14 @@ pub const GUARD_RA: Bits = Bits::new(0, 17, 1);
 pub const DHCP_CLIENT: Bits = Bits::new(0, 18, 1);
 /// The behaviour tracks connections.
 pub const STATEFUL: Bits = Bits::new(0, 19, 1);
-/// The frame begins a connection that must be made known when it is delivered.
+/// The frame begins a connection in the sender's zone, which must be made known on delivery.
 pub const BEGINS: Bits = Bits::new(0, 20, 1);
 /// The tracker finds no connection that it fits.
 pub const INVALID: Bits = Bits::new(0, 21, 1);
-/// The tracker was asked, in the zone that is in `ZONE`.
-pub const TRACKED: Bits = Bits::new(0, 22, 1);
+/// The tracker was asked in the sender's zone.
+pub const ASKED: Bits = Bits::new(0, 22, 1);
+/// As [`BEGINS`], in the receiver's zone.
+pub const BEGINS_INWARD: Bits = Bits::new(0, 23, 1);
 
 /// The port or the group of ports that the frame goes to.
 pub const TARGET: Bits = Bits::new(1, 0, 32);
@@ -98,8 +129,9 @@ pub const ARP_OPERATION: Bits = Bits::new(5, 16, 16);
 pub const PROTOCOL: Bits = Bits::new(5, 0, 8);
 pub const ICMP_TYPE: Bits = Bits::new(5, 8, 8);
 pub const ICMP_CODE: Bits = Bits::new(5, 16, 8);
-/// The zone of the connection, 0: none yet.
+/// The zones of sender and receiver; 0: that of whom it talks to.
 pub const ZONE: Bits = Bits::new(6, 0, 16);
+pub const RECEIVER_ZONE: Bits = Bits::new(6, 16, 16);
 /// The VLAN that the frame is in, as in [`VIEW`]; 0: none.
 pub const DOMAIN: Bits = Bits::new(7, 0, 16);
 /// Of that, what tells domains from each other.

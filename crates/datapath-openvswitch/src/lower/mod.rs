@@ -12,6 +12,7 @@ pub mod layout;
 mod receivers;
 mod rules;
 mod sets;
+mod tracking;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -145,12 +146,6 @@ impl<'a> Lowering<'a> {
         self.forwarding();
     }
 
-    /// Table [`layout::STATE`].
-    fn tracking(&mut self) {
-        let go_on = vec![Action::Resubmit(layout::LISTS)];
-        self.step(layout::STATE, 1, Cube::any(), go_on);
-    }
-
     /// The port of the program that has this device.
     fn claimed(&self, device: &str) -> Option<&'a PortProgram> {
         self.claims.get(device).copied()
@@ -159,7 +154,11 @@ impl<'a> Lowering<'a> {
     /// Behaviours that ports of this bridge have.
     fn behaviours(&self) -> Vec<&'a Behaviour> {
         let program = self.program;
-        let present = self.topology.ports.keys().filter_map(|name| self.claimed(name));
+        let present = self
+            .topology
+            .ports
+            .keys()
+            .filter_map(|name| self.claimed(name));
         let names: BTreeSet<&String> = present.map(|port| &port.behaviour).collect();
         names
             .into_iter()
@@ -185,7 +184,9 @@ impl<'a> Lowering<'a> {
     }
 
     fn local_vlan(&self) -> PortVlan {
-        self.topology.local_vlan.map_or(PortVlan::Trunk, PortVlan::Access)
+        self.topology
+            .local_vlan
+            .map_or(PortVlan::Trunk, PortVlan::Access)
     }
 
     fn tracks(&self, behaviour: &Behaviour) -> bool {
@@ -197,7 +198,14 @@ impl<'a> Lowering<'a> {
         self.counted(table, priority, matching, &Counted::Step, actions);
     }
 
-    fn counted(&mut self, table: u8, priority: u16, matching: Cube, counted: &Counted, actions: Vec<Action>) {
+    fn counted(
+        &mut self,
+        table: u8,
+        priority: u16,
+        matching: Cube,
+        counted: &Counted,
+        actions: Vec<Action>,
+    ) {
         let cookie = self.identities.cookie(counted);
         let key = FlowKey {
             table,

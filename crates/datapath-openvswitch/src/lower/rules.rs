@@ -3,13 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use policy::evaluate::Truth;
 use policy::program::{Behaviour, CompiledRule, Condition, Direction, RuleList};
 use policy::rule::Verdict;
 
 use crate::flow::{Action, Bits, Cube};
 
-use super::conditions::{Kind, cross, is_of_any_kind, is_of_arp, is_unreadable};
+use super::conditions::{Doubt, Kind, cross, is_of_any_kind, is_of_arp, is_unreadable};
 use super::identity::Counted;
 use super::{Lack, Lowering, layout};
 
@@ -36,7 +35,8 @@ impl Lowering<'_> {
                 for (rank, rule) in rules.iter().enumerate() {
                     let rank = u16::try_from(rank).unwrap_or(u16::MAX);
                     let Some(priority) = FIRST.checked_sub(rank).filter(|left| *left > 0) else {
-                        self.lacks.insert(Lack::new(rule, "a list may have 59,999 rules"));
+                        self.lacks
+                            .insert(Lack::new(rule, "a list may have 59,999 rules"));
                         break;
                     };
                     self.rule(rule, subject, priority);
@@ -51,7 +51,11 @@ impl Lowering<'_> {
         let number = self.identities.number("behaviour", &behaviour.name);
         for (inward, direction) in [(0, Direction::Out), (1, Direction::In)] {
             let mut actions = Vec::new();
-            for list in behaviour.lists.iter().filter_map(|name| program.lists.get(name)) {
+            for list in behaviour
+                .lists
+                .iter()
+                .filter_map(|name| program.lists.get(name))
+            {
                 let rules = match direction {
                     Direction::In => &list.inward,
                     Direction::Out => &list.outward,
@@ -71,14 +75,12 @@ impl Lowering<'_> {
     }
 
     fn list_number(&mut self, list: &RuleList, direction: Direction) -> u32 {
-        self.identities.number(&format!("list {direction:?}"), &list.name)
+        self.identities
+            .number(&format!("list {direction:?}"), &list.name)
     }
 
     fn rule(&mut self, rule: &CompiledRule, subject: u32, priority: u16) {
-        let needed = match rule.verdict {
-            Verdict::Accept => Truth::True,
-            Verdict::Drop | Verdict::Reject => Truth::Unknown,
-        };
+        let doubt = Doubt::of(rule.verdict, rule.audit);
         let passes = rule.audit || rule.verdict == Verdict::Accept;
         let verdict = if passes { layout::ACCEPT } else { layout::DROP };
         let counted = Counted::Decider(rule.id.clone());
@@ -90,18 +92,17 @@ impl Lowering<'_> {
             }
             for (class, considered) in considered(rule) {
                 for kind in kinds(class, conditions) {
-                    cubes.extend(self.alternative(conditions, kind, needed, &considered));
+                    cubes.extend(self.alternative(conditions, kind, doubt, &considered));
                 }
             }
             if cubes.len() > MOST {
-                self.lacks.insert(Lack::new(rule, "it would take more than 20,000 flows"));
+                self.lacks
+                    .insert(Lack::new(rule, "it would take more than 20,000 flows"));
                 return;
             }
         }
         for cube in cubes {
-            let matching = cube
-                .bits(layout::SUBJECT, subject)
-                .bits(layout::VERDICT, 0);
+            let matching = cube.bits(layout::SUBJECT, subject).bits(layout::VERDICT, 0);
             let actions = vec![Action::Load(layout::VERDICT, verdict)];
             self.counted(layout::RULES, priority, matching, &counted, actions);
         }
@@ -111,18 +112,21 @@ impl Lowering<'_> {
         &mut self,
         conditions: &[Condition],
         kind: Kind,
-        needed: Truth,
+        doubt: Doubt,
         considered: &Cube,
     ) -> Vec<Cube> {
         let mut cubes = vec![kind.cube()];
         for condition in conditions {
-            let fits = self.condition(condition, kind, needed);
+            let fits = self.condition(condition, kind, doubt);
             cubes = cross(&cubes, &fits);
             if cubes.is_empty() || cubes.len() > MOST {
                 break;
             }
         }
-        cubes.iter().filter_map(|cube| cube.and(considered)).collect()
+        cubes
+            .iter()
+            .filter_map(|cube| cube.and(considered))
+            .collect()
     }
 }
 

@@ -16,10 +16,13 @@ use policy::{Catalog, HostProgram, evaluate};
 use testbed::link::{Links, VethEnd};
 use testbed::{Namespace, OpenVSwitch, RawPort};
 
-use super::generate::INTERFACES;
+use super::generate::{INTERFACES, Tracking};
 use super::{reading, vlan};
 
 pub(crate) type Mismatch = String;
+
+/// How a complaint about a frame begins that did not arrive.
+pub(crate) const LOST: &str = "should have arrived";
 
 /// What ends a batch: the ethertype of local experiments (IEEE 802, 9.2.3), which the vocabulary lacks.
 const SENTINEL: [u8; 14] = [2, 0xee, 0, 0, 0, 1, 2, 0xee, 0, 0, 0, 2, 0x88, 0xb6];
@@ -31,17 +34,20 @@ pub(crate) struct Bench {
     topology: Topology,
     lowered: Lowered,
     otherwise: BTreeMap<&'static str, usize>,
+    tracking: Tracking,
 }
 
 impl Bench {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(tracking: Tracking) -> Self {
         let switch = OpenVSwitch::start().expect("an Open vSwitch");
         switch.add_bridge("br0").expect("a bridge");
         switch
             .vsctl(&["set", "bridge", "br0", "fail_mode=secure"])
             .expect("set");
         // Else first fragments have no ports either (`rule_dpif_lookup_from_table`).
-        switch.ofctl(&["set-frags", "br0", "nx-match"]).expect("set");
+        switch
+            .ofctl(&["set-frags", "br0", "nx-match"])
+            .expect("set");
         let ends = Namespace::new().expect("a namespace");
         let links = Links::open(switch.namespace()).expect("netlink");
         let names: Vec<(String, String)> = (0..INTERFACES)
@@ -57,7 +63,10 @@ impl Bench {
                     mac: [first, 0x54, 0, 0, 0, number + 1],
                     upper: None,
                 };
-                (end(None, near.as_str(), 0xfe), end(Some(&ends), far.as_str(), 0x52))
+                (
+                    end(None, near.as_str(), 0xfe),
+                    end(Some(&ends), far.as_str(), 0x52),
+                )
             })
             .collect();
         let made = links.add_veths(&pairs).expect("interfaces");
@@ -77,7 +86,16 @@ impl Bench {
         for (((near, far), (index, end_index)), number) in names.iter().zip(made).zip(1_u16..) {
             let request = format!("ofport_request={number}");
             switch
-                .vsctl(&["add-port", "br0", near, "--", "set", "interface", near, &request])
+                .vsctl(&[
+                    "add-port",
+                    "br0",
+                    near,
+                    "--",
+                    "set",
+                    "interface",
+                    near,
+                    &request,
+                ])
                 .expect("a port");
             raw.push(RawPort::open(&ends, far, end_index).expect("a raw port"));
             let port = TopologyPort {
@@ -100,7 +118,41 @@ impl Bench {
             topology,
             lowered: Lowered::default(),
             otherwise: BTreeMap::new(),
+            tracking,
         }
+    }
+
+    /// Forgets all connections.
+    pub(crate) fn forget(&self) {
+        self.switch
+            .appctl(&["dpctl/flush-conntrack"])
+            .expect("flushed");
+    }
+
+    /// Sends a frame through one interface; what came to each one then.
+    pub(crate) fn exchange(&mut self, sender: usize, bytes: &[u8]) -> Vec<Vec<Vec<u8>>> {
+        self.raw[sender].send(bytes).expect("sent");
+        self.settled(sender).expect("settled")
+    }
+
+    /// What has come to each interface when everything that one has sent is through.
+    fn settled(&mut self, sender: usize) -> Result<Vec<Vec<Vec<u8>>>, Mismatch> {
+        let mut heard = vec![Vec::new(); self.raw.len()];
+        // The switch takes up to 32 frames at a time and begins with those whose flow it remembers, so that a first
+        // sentinel may overtake: the second does not.
+        for _ in 0..2 {
+            let mut sentinel = SENTINEL.to_vec();
+            sentinel.resize(60, 0);
+            self.raw[sender]
+                .send(&sentinel)
+                .map_err(|error| error.to_string())?;
+            for (receiver, heard) in heard.iter_mut().enumerate() {
+                if receiver != sender {
+                    heard.extend(self.heard(receiver)?);
+                }
+            }
+        }
+        Ok(heard)
     }
 
     pub(crate) fn flows(&self) -> usize {
@@ -118,6 +170,10 @@ impl Bench {
             .map_err(|error| format!("does not compile: {error}"))?;
         let present = || Capability::present("", "");
         let capabilities = Capabilities {
+            connection_tracking: match self.tracking {
+                Tracking::Absent => Capability::default(),
+                Tracking::Present => present(),
+            },
             bridge_name: present(),
             log: present(),
             limits: present(),
@@ -136,7 +192,9 @@ impl Bench {
             let _ = writeln!(text, "{flow}");
         }
         for number in 1..=INTERFACES {
-            let outputs: Vec<String> = (1..=INTERFACES).map(|port| format!("output:{port}")).collect();
+            let outputs: Vec<String> = (1..=INTERFACES)
+                .map(|port| format!("output:{port}"))
+                .collect();
             let _ = writeln!(
                 text,
                 "table=0,priority=65535,in_port={number},dl_dst=02:ee:00:00:00:01,dl_src=02:ee:00:00:00:02,dl_type=0x88b6,actions={}",
@@ -146,7 +204,14 @@ impl Bench {
         let file = self.switch.directory().join("flows");
         std::fs::write(&file, &text).map_err(|error| error.to_string())?;
         let file = file.to_string_lossy().into_owned();
-        let replaced = self.switch.ofctl(&["-O", "OpenFlow14", "--bundle", "replace-flows", "br0", &file]);
+        let replaced = self.switch.ofctl(&[
+            "-O",
+            "OpenFlow14",
+            "--bundle",
+            "replace-flows",
+            "br0",
+            &file,
+        ]);
         replaced.map_err(|error| format!("{error}"))?;
         // Until then the datapath may go on with what it remembers.
         self.switch
@@ -165,7 +230,12 @@ impl Bench {
     }
 
     /// Sends frames through one interface and compares what arrives at all others with what should; how many arrived.
-    pub(crate) fn compare(&mut self, program: &HostProgram, sender: usize, frames: &[Vec<u8>]) -> Result<usize, Mismatch> {
+    pub(crate) fn compare(
+        &mut self,
+        program: &HostProgram,
+        sender: usize,
+        frames: &[Vec<u8>],
+    ) -> Result<usize, Mismatch> {
         let mut expected: Vec<Vec<(Vec<u8>, String)>> = vec![Vec::new(); self.raw.len()];
         for bytes in frames {
             if let Some(why) = reading::differs(bytes) {
@@ -173,24 +243,18 @@ impl Bench {
                 continue;
             }
             let read = reading::as_read(bytes);
-            for (receiver, arrives) in self.expected(program, sender, &read).into_iter().enumerate() {
+            for (receiver, arrives) in self
+                .expected(program, sender, &read)
+                .into_iter()
+                .enumerate()
+            {
                 expected[receiver].push(arrives);
             }
-            self.raw[sender].send(bytes).map_err(|error| error.to_string())?;
+            self.raw[sender]
+                .send(bytes)
+                .map_err(|error| error.to_string())?;
         }
-        let mut heard = vec![Vec::new(); self.raw.len()];
-        // The switch takes up to 32 frames at a time and begins with those whose flow it remembers, so that a first
-        // sentinel may overtake: the second does not.
-        for _ in 0..2 {
-            let mut sentinel = SENTINEL.to_vec();
-            sentinel.resize(60, 0);
-            self.raw[sender].send(&sentinel).map_err(|error| error.to_string())?;
-            for (receiver, heard) in heard.iter_mut().enumerate() {
-                if receiver != sender {
-                    heard.extend(self.heard(receiver)?);
-                }
-            }
-        }
+        let heard = self.settled(sender)?;
         let mut arrived = 0;
         let mut complaint = None;
         for (receiver, (expected, mut heard)) in expected.iter().zip(heard).enumerate() {
@@ -200,12 +264,17 @@ impl Bench {
             arrived += heard.len();
             let mut miss = |bytes: &[u8], came, because: &str| {
                 let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                complaint.get_or_insert(format!("from {sender} to {receiver}: {came}:\n{because}\n{hex}"));
+                complaint.get_or_insert(format!(
+                    "from {sender} to {receiver}: {came}:\n{because}\n{hex}"
+                ));
             };
-            for (bytes, because) in expected.iter().filter(|(_, because)| because.starts_with('+')) {
+            for (bytes, because) in expected
+                .iter()
+                .filter(|(_, because)| because.starts_with('+'))
+            {
                 match heard.iter().position(|frame| frame == bytes) {
                     Some(place) => drop(heard.swap_remove(place)),
-                    None => miss(bytes, "should have arrived", because),
+                    None => miss(bytes, LOST, because),
                 }
             }
             for frame in heard {
@@ -214,7 +283,9 @@ impl Bench {
                 miss(&frame, "should not have arrived", because);
             }
         }
-        let own = self.raw[sender].drain().map_err(|error| error.to_string())?;
+        let own = self.raw[sender]
+            .drain()
+            .map_err(|error| error.to_string())?;
         if !own.is_empty() {
             complaint = Some(format!("{sender} heard itself"));
         }
@@ -236,15 +307,36 @@ impl Bench {
     }
 
     /// For each interface the frame as it comes there, and `+` or `-` and why.
-    fn expected(&self, program: &HostProgram, sender: usize, bytes: &[u8]) -> Vec<(Vec<u8>, String)> {
+    fn expected(
+        &self,
+        program: &HostProgram,
+        sender: usize,
+        bytes: &[u8],
+    ) -> Vec<(Vec<u8>, String)> {
         let frame = Frame::parse(bytes).expect("a frame that is read");
-        let judge = |interface: usize, direction, bytes: &[u8]| match self.claim(program, interface) {
+        let state = match self.tracking {
+            Tracking::Absent => ConnectionState::Untracked,
+            Tracking::Present => ConnectionState::New,
+        };
+        let judge = |interface: usize, direction, bytes: &[u8]| match self.claim(program, interface)
+        {
             Claim::Open => (true, "open".to_owned()),
             Claim::Quarantine => (false, "quarantine".to_owned()),
             Claim::Port(name) => {
-                let evaluation = evaluate(program, name, direction, bytes, ConnectionState::Untracked);
-                let steps: Vec<String> = evaluation.steps.iter().map(|step| format!("  {}: {}", step.stage, step.text)).collect();
-                (evaluation.passes(), format!("{name} {direction:?}: {:?}\n{}", evaluation.verdict, steps.join("\n")))
+                let evaluation = evaluate(program, name, direction, bytes, state);
+                let steps: Vec<String> = evaluation
+                    .steps
+                    .iter()
+                    .map(|step| format!("  {}: {}", step.stage, step.text))
+                    .collect();
+                (
+                    evaluation.passes(),
+                    format!(
+                        "{name} {direction:?}: {:?}\n{}",
+                        evaluation.verdict,
+                        steps.join("\n")
+                    ),
+                )
             }
         };
         let (mut sent, mut first) = judge(sender, Direction::Out, bytes);
@@ -269,7 +361,10 @@ impl Bench {
                 let hidden = matches!(frame.protocol, 0x8100 | 0x88a8)
                     && matches!(self.claim(program, receiver), Claim::Port(_));
                 let passes = passes && !hidden;
-                (seen, format!("{}{first}\n{second}", if passes { '+' } else { '-' }))
+                (
+                    seen,
+                    format!("{}{first}\n{second}", if passes { '+' } else { '-' }),
+                )
             })
             .collect()
     }
@@ -279,7 +374,11 @@ impl Bench {
     }
 
     pub(crate) fn vlans(&self) -> Vec<&PortVlan> {
-        self.topology.ports.values().map(|port| &port.vlan).collect()
+        self.topology
+            .ports
+            .values()
+            .map(|port| &port.vlan)
+            .collect()
     }
 
     /// Puts every interface into VLANs by chance.
@@ -290,7 +389,13 @@ impl Bench {
     }
 
     /// Whether the bridge takes a frame there that the policy lets pass.
-    fn leads_to(&self, program: &HostProgram, receiver: usize, destination: MacAddress, tag: u16) -> bool {
+    fn leads_to(
+        &self,
+        program: &HostProgram,
+        receiver: usize,
+        destination: MacAddress,
+        tag: u16,
+    ) -> bool {
         if destination.0.starts_with(&[0x01, 0x80, 0xc2, 0, 0]) && destination.0[5] < 16 {
             return false;
         }
@@ -306,7 +411,8 @@ impl Bench {
             Claim::Port(name) => {
                 let port = &program.ports[name];
                 let behaviour = &program.behaviours[&port.behaviour];
-                let unguarded = !behaviour.guards.contains(&Guard::Mac) && destination != self.topology.mac;
+                let unguarded =
+                    !behaviour.guards.contains(&Guard::Mac) && destination != self.topology.mac;
                 port.mac == destination || !known && unguarded
             }
             _ => !known && destination != self.topology.mac,
@@ -321,7 +427,11 @@ impl Bench {
         let bridge = program.bridges.get("br0");
         let uplink = bridge.is_some_and(|bridge| bridge.uplinks.contains_key(&device));
         let managed = bridge.is_some_and(|bridge| bridge.managed);
-        if uplink || !managed { Claim::Open } else { Claim::Quarantine }
+        if uplink || !managed {
+            Claim::Open
+        } else {
+            Claim::Quarantine
+        }
     }
 }
 

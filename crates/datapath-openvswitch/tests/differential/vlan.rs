@@ -28,8 +28,12 @@ pub(crate) fn arriving(vlan: &PortVlan, frame: &Frame<'_>) -> Option<u16> {
     match vlan {
         PortVlan::Access(own) => (id == 0).then_some(own | 0x1000),
         PortVlan::Trunk => Some(if id == 0 { 0 } else { tag }),
-        PortVlan::Trunks { native: Some(own), .. } if id == 0 => Some(own | 0x1000),
-        PortVlan::Trunks { vlans, .. } => vlans.contains(&id).then_some(if id == 0 { 0 } else { tag }),
+        PortVlan::Trunks {
+            native: Some(own), ..
+        } if id == 0 => Some(own | 0x1000),
+        PortVlan::Trunks { vlans, .. } => {
+            vlans.contains(&id).then_some(if id == 0 { 0 } else { tag })
+        }
     }
 }
 
