@@ -1,7 +1,7 @@
 //! Change after change by one process: what a change costs follows what it changes. Knows for how
 //! long it may rely on what it committed last: as long as nobody's commit came between.
 
-use ::datapath::{Capabilities, Counters, Datapath, DatapathError, Enforced, Enforcement};
+use ::datapath::{Counters, Datapath, DatapathError, Enforced, Enforcement, HostCapabilities};
 use nftables::{ReadError, Statistics};
 use policy::HostProgram;
 
@@ -180,8 +180,8 @@ fn unreadable(error: ReadError) -> DatapathError {
 }
 
 impl Enforcement for Session {
-    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
-        self.datapath.capabilities()
+    fn capabilities(&mut self) -> Result<HostCapabilities, DatapathError> {
+        Ok(self.datapath.capabilities()?.into())
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {

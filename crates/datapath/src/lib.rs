@@ -7,6 +7,7 @@ mod converge;
 mod enforcement;
 mod fault;
 mod requirement;
+mod several;
 
 pub use capability::{Capabilities, Capability};
 pub use contract::{CounterValue, Counters, Datapath, DatapathError, PortCounters};
@@ -14,3 +15,4 @@ pub use converge::{Convergence, converge};
 pub use enforcement::{Enforced, Enforcement};
 pub use fault::{Faulty, Step};
 pub use requirement::{Degraded, Resolved, Unmet, resolve};
+pub use several::{HostCapabilities, OtherSwitch};

@@ -14,7 +14,9 @@ impl<E: Enforcement> Agent<E> {
     /// What became known of addresses: told, and brought into the next program.
     pub(super) fn learned(&mut self, events: &[learning::Event], round: &mut Round) {
         tell_learned(events);
-        round.look |= self.state.settle(&self.learners, events);
+        if self.state.settle(&self.learners, events) {
+            round.look_at(std::iter::empty());
+        }
         let refused = |event: &learning::Event| matches!(event, learning::Event::Refused { .. });
         if !events.iter().all(refused) {
             self.keep_learned();

@@ -1,7 +1,7 @@
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 
-use datapath::{Capability, Counters, Enforced};
+use datapath::{Capabilities, Capability, Counters, Enforced};
 use policy::HostProgram;
 
 use super::*;
@@ -22,7 +22,7 @@ impl Switch {
 }
 
 impl Enforcement for Switch {
-    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
+    fn capabilities(&mut self) -> Result<HostCapabilities, DatapathError> {
         let present = Capability::present("tried", "nothing");
         Ok(Capabilities {
             connection_tracking: present.clone(),
@@ -30,7 +30,8 @@ impl Enforcement for Switch {
             limits: present.clone(),
             log: present,
             ..Capabilities::default()
-        })
+        }
+        .into())
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
