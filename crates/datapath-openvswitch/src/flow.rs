@@ -78,11 +78,7 @@ impl Field {
             | Self::TransportSource
             | Self::TransportDestination => 16,
             Self::TcpFlags => 12,
-            Self::IpProtocol
-            | Self::IpTos
-            | Self::IpTtl
-            | Self::Icmpv6Type
-            | Self::Icmpv6Code => 8,
+            Self::IpProtocol | Self::IpTos | Self::IpTtl | Self::Icmpv6Type | Self::Icmpv6Code => 8,
             Self::IpDscp => 6,
             Self::IpFragment => 2,
         }

@@ -77,15 +77,27 @@ fn comparison(f: &mut fmt::Formatter<'_>, field: Field, value: u128, mask: u128)
         _ => match field.width() {
             48 => {
                 write!(f, "{name}={}", mac(value))?;
-                if whole { Ok(()) } else { write!(f, "/{}", mac(mask)) }
+                if whole {
+                    Ok(())
+                } else {
+                    write!(f, "/{}", mac(mask))
+                }
             }
             128 => {
                 write!(f, "{name}={}", Ipv6Addr::from(value))?;
-                if whole { Ok(()) } else { write!(f, "/{}", Ipv6Addr::from(mask)) }
+                if whole {
+                    Ok(())
+                } else {
+                    write!(f, "/{}", Ipv6Addr::from(mask))
+                }
             }
             32 if !matches!(field, Field::Register(_)) => {
                 write!(f, "{name}={}", ipv4(value))?;
-                if whole { Ok(()) } else { write!(f, "/{}", ipv4(mask)) }
+                if whole {
+                    Ok(())
+                } else {
+                    write!(f, "/{}", ipv4(mask))
+                }
             }
             _ => {
                 if let Field::Register(number) = field {
@@ -99,7 +111,11 @@ fn comparison(f: &mut fmt::Formatter<'_>, field: Field, value: u128, mask: u128)
                     }
                     _ => write!(f, "{value}")?,
                 }
-                if whole { Ok(()) } else { write!(f, "/{mask:#x}") }
+                if whole {
+                    Ok(())
+                } else {
+                    write!(f, "/{mask:#x}")
+                }
             }
         },
     }
@@ -183,7 +199,14 @@ impl fmt::Display for Action {
                 f,
                 "learn(table={},priority={},idle_timeout={},cookie={:#x},limit={},\
                  {}={},NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:NXM_OF_IN_PORT[]->{})",
-                spec.table, spec.priority, spec.seconds, spec.cookie, spec.limit, spec.domain, spec.domain, spec.target
+                spec.table,
+                spec.priority,
+                spec.seconds,
+                spec.cookie,
+                spec.limit,
+                spec.domain,
+                spec.domain,
+                spec.target
             ),
             Self::Track { zone, table } => write!(f, "ct(zone={zone},table={table})"),
             Self::Commit { zone } => write!(f, "ct(commit,zone={zone})"),

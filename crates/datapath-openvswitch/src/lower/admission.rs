@@ -75,7 +75,10 @@ impl Lowering<'_> {
             (layout::DHCP_CLIENT, behaviour.dhcp),
             (layout::STATEFUL, self.tracks(behaviour)),
         ];
-        let flags = flags.into_iter().filter(|(_, on)| *on).map(|(bits, _)| layout::raise(bits));
+        let flags = flags
+            .into_iter()
+            .filter(|(_, on)| *on)
+            .map(|(bits, _)| layout::raise(bits));
         let number = self.identities.number("behaviour", &port.behaviour);
         let mut common: Vec<Action> = flags.collect();
         common.push(Action::Load(layout::BEHAVIOUR, number));
@@ -106,9 +109,10 @@ impl Lowering<'_> {
     fn open_entry(&mut self, number: u16, vlan: &PortVlan) {
         for arrival in arrivals(vlan) {
             let (value, mask) = arrival.tag;
-            let matching = Cube::any()
-                .with(Field::InPort, number)
-                .masked(Field::VlanTci, value, mask);
+            let matching =
+                Cube::any()
+                    .with(Field::InPort, number)
+                    .masked(Field::VlanTci, value, mask);
             let mut actions = arrival.actions;
             if let Some(learn) = self.learning(number) {
                 actions.push(learn);
@@ -207,13 +211,10 @@ fn arrivals(vlan: &PortVlan) -> Vec<Arrival> {
     // A tag of VLAN 0 says a priority and no VLAN (IEEE 802.1Q, 9.6): the frame is as if untagged.
     let priority = |domain: Option<u16>| Arrival {
         tag: (TAGGED, TAG_MASK),
-        actions: [
-            Action::Read(Field::VlanTci, layout::VIEW),
-            Action::StripTag,
-        ]
-        .into_iter()
-        .chain(domain.map(|id| Action::Load(layout::DOMAIN, u32::from(id) | 0x1000)))
-        .collect(),
+        actions: [Action::Read(Field::VlanTci, layout::VIEW), Action::StripTag]
+            .into_iter()
+            .chain(domain.map(|id| Action::Load(layout::DOMAIN, u32::from(id) | 0x1000)))
+            .collect(),
     };
     let tagged = |(value, mask): cover::Masked| Arrival {
         tag: (value | TAGGED, mask | TAGGED),
@@ -247,5 +248,7 @@ pub(super) fn ether(kind: u16) -> Cube {
 }
 
 pub(super) fn mac(mac: frame::MacAddress) -> u128 {
-    mac.0.iter().fold(0, |value, byte| value << 8 | u128::from(*byte))
+    mac.0
+        .iter()
+        .fold(0, |value, byte| value << 8 | u128::from(*byte))
 }

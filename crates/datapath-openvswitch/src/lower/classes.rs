@@ -63,7 +63,12 @@ impl Lowering<'_> {
         for (inward, next) in [(0, layout::FORWARD), (1, layout::DELIVERY)] {
             let way = |cube: Cube| cube.bits(layout::INWARD, inward);
             let accepted = way(Cube::any()).bits(layout::VERDICT, layout::ACCEPT);
-            self.step(layout::DECISION, 100, accepted, vec![Action::Resubmit(next)]);
+            self.step(
+                layout::DECISION,
+                100,
+                accepted,
+                vec![Action::Resubmit(next)],
+            );
             for class in [layout::CLASS_ARP, layout::CLASS_ND, layout::CLASS_DHCP] {
                 let matching = way(undecided(class));
                 self.step(layout::DECISION, 90, matching, vec![Action::Resubmit(next)]);
@@ -79,7 +84,13 @@ impl Lowering<'_> {
         let connection = Counted::Decider("connection".to_owned());
         self.counted(layout::DECISION, 90, invalid, &connection, Vec::new());
         let listed = Counted::Decider("ethertype".to_owned());
-        self.counted(layout::DECISION, 10, undecided(layout::CLASS_OTHER), &listed, Vec::new());
+        self.counted(
+            layout::DECISION,
+            10,
+            undecided(layout::CLASS_OTHER),
+            &listed,
+            Vec::new(),
+        );
     }
 
     /// What a behaviour adds to [`layout::DECISION`].
@@ -98,7 +109,8 @@ impl Lowering<'_> {
             let actions = if passes { accept.clone() } else { Vec::new() };
             self.counted(layout::DECISION, 70, begins, &counted, actions);
             for kind in listed(&behaviour.ethertypes) {
-                let matching = way(undecided(layout::CLASS_OTHER)).bits(layout::ETHER_TYPE, kind.into());
+                let matching =
+                    way(undecided(layout::CLASS_OTHER)).bits(layout::ETHER_TYPE, kind.into());
                 self.step(layout::DECISION, 70, matching, accept.clone());
             }
         }
@@ -112,7 +124,11 @@ pub(super) const LENGTH: u16 = 0x05ff;
 /// both must be listed.
 fn listed(types: &std::collections::BTreeSet<u16>) -> Vec<u16> {
     use frame::protocol::ether_type::{LLC, MINIMUM, RAW_802_3};
-    let mut listed: Vec<u16> = types.iter().copied().filter(|kind| *kind >= MINIMUM).collect();
+    let mut listed: Vec<u16> = types
+        .iter()
+        .copied()
+        .filter(|kind| *kind >= MINIMUM)
+        .collect();
     if types.contains(&LLC) && types.contains(&RAW_802_3) {
         listed.push(LENGTH);
     }
@@ -126,8 +142,11 @@ fn undecided(class: Bits) -> Cube {
 /// Forgets what was decided in the other direction, and keeps the fields that rules ask for.
 fn become_class(class: Bits, fields: &[(Field, Bits)], next: u8) -> Vec<Action> {
     let mut actions = vec![Action::Load(layout::OUTCOME, class_value(class))];
-    actions.extend(fields.iter().map(|(field, bits)| Action::Read(*field, *bits)));
+    actions.extend(
+        fields
+            .iter()
+            .map(|(field, bits)| Action::Read(*field, *bits)),
+    );
     actions.push(Action::Resubmit(next));
     actions
 }
-

@@ -96,14 +96,24 @@ pub(super) fn is_unreadable(field: Named) -> bool {
 
 impl Lowering<'_> {
     /// Cubes of which one fits exactly where the condition is at least `needed`.
-    pub(super) fn condition(&mut self, condition: &Condition, kind: Kind, needed: Truth) -> Vec<Cube> {
+    pub(super) fn condition(
+        &mut self,
+        condition: &Condition,
+        kind: Kind,
+        needed: Truth,
+    ) -> Vec<Cube> {
         let negated = condition.negated;
         let unknown = needed <= Truth::Unknown;
         match (&condition.values, condition.field) {
             (Values::Macs(list), field) => macs(field, list, negated, kind),
             (Values::Addresses(set), field) => self.addresses(field, set, None, negated, kind),
             (Values::AddressSet(name), field) => {
-                let set = self.program.address_sets.get(name).cloned().unwrap_or_default();
+                let set = self
+                    .program
+                    .address_sets
+                    .get(name)
+                    .cloned()
+                    .unwrap_or_default();
                 self.addresses(field, &set, Some(name), negated, kind)
             }
             (Values::Flags(flags), Named::TcpFlags) if kind.is_ip() => {
@@ -153,7 +163,11 @@ impl Lowering<'_> {
         };
         let listed = prefixes(false);
         if listed.is_empty() {
-            return if negated { vec![Cube::any()] } else { Vec::new() };
+            return if negated {
+                vec![Cube::any()]
+            } else {
+                Vec::new()
+            };
         }
         let small = name.is_none() && !negated && listed.len() <= INLINE;
         if !small {
@@ -192,7 +206,10 @@ fn macs(field: Named, list: &[(MacAddress, MacAddress)], negated: bool, kind: Ki
     // None of them: each differs somewhere.
     let mut cubes = vec![Cube::any()];
     for (value, mask) in list {
-        let differing: Vec<Cube> = cover::differing(value, mask, 48).into_iter().map(one).collect();
+        let differing: Vec<Cube> = cover::differing(value, mask, 48)
+            .into_iter()
+            .map(one)
+            .collect();
         cubes = cross(&cubes, &differing);
     }
     cubes
@@ -200,14 +217,28 @@ fn macs(field: Named, list: &[(MacAddress, MacAddress)], negated: bool, kind: Ki
 
 /// Every pair that can be true at once.
 pub(super) fn cross(some: &[Cube], others: &[Cube]) -> Vec<Cube> {
-    let pairs = some.iter().flat_map(|one| others.iter().filter_map(|other| one.and(other)));
+    let pairs = some
+        .iter()
+        .flat_map(|one| others.iter().filter_map(|other| one.and(other)));
     let unique: std::collections::BTreeSet<Cube> = pairs.collect();
     unique.into_iter().collect()
 }
 
-fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknown: bool) -> Vec<Cube> {
+fn numbers(
+    field: Named,
+    set: &Intervals<u64>,
+    negated: bool,
+    kind: Kind,
+    unknown: bool,
+) -> Vec<Cube> {
     let holds = |number: u64| set.contains(number) != negated;
-    let constant = |number: u64| if holds(number) { vec![Cube::any()] } else { Vec::new() };
+    let constant = |number: u64| {
+        if holds(number) {
+            vec![Cube::any()]
+        } else {
+            Vec::new()
+        }
+    };
     let register = |bits: Bits| {
         masked(set, negated, bits.length)
             .into_iter()
@@ -240,7 +271,9 @@ fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknow
             .filter(|number| holds(*number))
             .map(|number| Cube::any().with(Field::IpDscp, number))
             .collect(),
-        Named::SourcePort if kind.is_ip() => ports(Field::TransportSource, set, negated, kind, unknown),
+        Named::SourcePort if kind.is_ip() => {
+            ports(Field::TransportSource, set, negated, kind, unknown)
+        }
         Named::DestinationPort if kind.is_ip() => {
             ports(Field::TransportDestination, set, negated, kind, unknown)
         }
@@ -261,7 +294,13 @@ fn numbers(field: Named, set: &Intervals<u64>, negated: bool, kind: Kind, unknow
     }
 }
 
-fn ports(field: Field, set: &Intervals<u64>, negated: bool, kind: Kind, unknown: bool) -> Vec<Cube> {
+fn ports(
+    field: Field,
+    set: &Intervals<u64>,
+    negated: bool,
+    kind: Kind,
+    unknown: bool,
+) -> Vec<Cube> {
     let mut cubes = Vec::new();
     for number in READABLE_PORTS {
         let read = whole(protocol(number));
@@ -280,7 +319,9 @@ fn ports(field: Field, set: &Intervals<u64>, negated: bool, kind: Kind, unknown:
 fn ether_types(set: &Intervals<u64>, negated: bool, unknown: bool) -> Vec<Cube> {
     use frame::protocol::ether_type::{LLC, MINIMUM, RAW_802_3};
     let least = u128::from(MINIMUM);
-    let pieces = set.iter().map(|(first, last)| (u128::from(first), u128::from(last)));
+    let pieces = set
+        .iter()
+        .map(|(first, last)| (u128::from(first), u128::from(last)));
     let pieces: Vec<(u128, u128)> = if negated {
         cover::complement(pieces, 0xffff)
     } else {
@@ -314,10 +355,15 @@ fn tag(first: u32, length: u32, set: &Intervals<u64>, negated: bool) -> Vec<Cube
 fn tcp_flags(flags: &[(u8, u8)], negated: bool) -> Vec<cover::Masked> {
     if !negated {
         let possible = flags.iter().filter(|(mask, set)| set & !mask == 0);
-        return possible.map(|(mask, set)| (u128::from(*set), u128::from(*mask))).collect();
+        return possible
+            .map(|(mask, set)| (u128::from(*set), u128::from(*mask)))
+            .collect();
     }
     let fits = |value: u8| flags.iter().any(|(mask, set)| value & mask == *set);
-    let left: Intervals<u8> = (0..=255).filter(|value| !fits(*value)).map(|value| (value, value)).collect();
+    let left: Intervals<u8> = (0..=255)
+        .filter(|value| !fits(*value))
+        .map(|value| (value, value))
+        .collect();
     // Bits 8 to 11 are reserved ones.
     cover::intervals(&left, false, 8)
 }
@@ -327,7 +373,11 @@ fn masked(set: &Intervals<u64>, negated: bool, width: u32) -> Vec<cover::Masked>
 }
 
 fn in_register(bits: Bits, value: u128, mask: u128) -> Cube {
-    Cube::any().masked(Field::Register(bits.register), value << bits.first, mask << bits.first)
+    Cube::any().masked(
+        Field::Register(bits.register),
+        value << bits.first,
+        mask << bits.first,
+    )
 }
 
 fn protocol(number: u8) -> Cube {

@@ -52,14 +52,18 @@ pub(crate) fn range(first: u128, last: u128, width: u32) -> Vec<Masked> {
 
 /// Masked values that cover a set of intervals, or everything else.
 pub(crate) fn intervals<T: Position>(set: &Intervals<T>, negated: bool, width: u32) -> Vec<Masked> {
-    let pieces = set.iter().map(|(first, last)| (first.position(), last.position()));
+    let pieces = set
+        .iter()
+        .map(|(first, last)| (first.position(), last.position()));
     if negated {
         complement(pieces, crate::flow::low_bits(width))
             .into_iter()
             .flat_map(|(first, last)| range(first, last, width))
             .collect()
     } else {
-        pieces.flat_map(|(first, last)| range(first, last, width)).collect()
+        pieces
+            .flat_map(|(first, last)| range(first, last, width))
+            .collect()
     }
 }
 
@@ -105,7 +109,10 @@ mod tests {
     use super::*;
 
     fn fits(covered: &[Masked], value: u128) -> usize {
-        covered.iter().filter(|(wanted, mask)| value & mask == *wanted).count()
+        covered
+            .iter()
+            .filter(|(wanted, mask)| value & mask == *wanted)
+            .count()
     }
 
     #[test]
@@ -115,7 +122,11 @@ mod tests {
                 let covered = range(first, last, 6);
                 for value in 0..64 {
                     let inside = (first..=last).contains(&value);
-                    assert_eq!(fits(&covered, value), usize::from(inside), "{first}-{last}: {value}");
+                    assert_eq!(
+                        fits(&covered, value),
+                        usize::from(inside),
+                        "{first}-{last}: {value}"
+                    );
                 }
             }
         }
@@ -133,7 +144,10 @@ mod tests {
         let set: Intervals<u8> = [(0, 3), (9, 9), (250, 255)].into_iter().collect();
         let covered = intervals(&set, true, 8);
         for value in 0..=255_u8 {
-            assert_eq!(fits(&covered, value.into()), usize::from(!set.contains(value)));
+            assert_eq!(
+                fits(&covered, value.into()),
+                usize::from(!set.contains(value))
+            );
         }
     }
 }

@@ -99,12 +99,18 @@ impl Lowering<'_> {
         }
         let local = self.local_vlan();
         let host = mac(self.topology.mac);
-        if host != 0 && !places.contains_key(&host) && let Some(view) = view(&local, domain) {
+        if host != 0
+            && !places.contains_key(&host)
+            && let Some(view) = view(&local, domain)
+        {
             let delivery = plain(view, [LOCAL].into_iter());
             places.insert(host, vec![Action::Clone(delivery)]);
         }
         for (address, actions) in places {
-            let matching = in_domain(Cube::any().with(Field::EthernetDestination, address), domain);
+            let matching = in_domain(
+                Cube::any().with(Field::EthernetDestination, address),
+                domain,
+            );
             let rank = u16::from(domain.is_some());
             self.step(layout::FORWARD, 900 + rank, matching, actions);
         }
@@ -115,10 +121,20 @@ impl Lowering<'_> {
         let rank = u16::from(domain.is_some());
         let groups = self.flood(domain, false);
         let group = Cube::any().masked(Field::EthernetDestination, GROUP_BIT, GROUP_BIT);
-        self.step(layout::FORWARD, 700 + rank, in_domain(group, domain), groups);
+        self.step(
+            layout::FORWARD,
+            700 + rank,
+            in_domain(group, domain),
+            groups,
+        );
         let unknown = self.flood(domain, true);
         let nowhere = Cube::any().bits(layout::TARGET, 0);
-        self.step(layout::FLOOD, 100 + rank, in_domain(nowhere, domain), unknown);
+        self.step(
+            layout::FLOOD,
+            100 + rank,
+            in_domain(nowhere, domain),
+            unknown,
+        );
     }
 
     /// `unknown`: only where an address may be that no port is known to have.
@@ -129,10 +145,19 @@ impl Lowering<'_> {
         let mut alike: BTreeMap<(String, View), Vec<u16>> = BTreeMap::new();
         let mut open: Vec<(View, u16)> = Vec::new();
         let local = self.local_vlan();
-        let host = Place { number: LOCAL, vlan: &local };
+        let host = Place {
+            number: LOCAL,
+            vlan: &local,
+        };
         let ports = self.topology.ports.iter();
         let all = ports.map(|(name, port)| {
-            (Some((name, port)), Place { number: port.number, vlan: &port.vlan })
+            (
+                Some((name, port)),
+                Place {
+                    number: port.number,
+                    vlan: &port.vlan,
+                },
+            )
         });
         for (named, place) in all.chain([(None, host)]) {
             let Some(view) = view(place.vlan, domain) else {
@@ -162,8 +187,15 @@ impl Lowering<'_> {
             };
             actions.push(towards(number, target, view));
         }
-        let seeing = |wanted: View| open.iter().filter(move |(view, _)| *view == wanted).map(|(_, number)| *number);
-        let (untagged, same): (Vec<u16>, Vec<u16>) = (seeing(View::Untagged).collect(), seeing(View::Same).collect());
+        let seeing = |wanted: View| {
+            open.iter()
+                .filter(move |(view, _)| *view == wanted)
+                .map(|(_, number)| *number)
+        };
+        let (untagged, same): (Vec<u16>, Vec<u16>) = (
+            seeing(View::Untagged).collect(),
+            seeing(View::Same).collect(),
+        );
         actions.extend(untagged.into_iter().map(Action::Output));
         if !same.is_empty() {
             actions.extend(plain(View::Same, same.into_iter()));
@@ -172,7 +204,9 @@ impl Lowering<'_> {
     }
 
     fn group(&mut self, view: View, ports: Vec<u16>) -> u32 {
-        let number = self.identities.number("group", &format!("{view:?} {ports:?}"));
+        let number = self
+            .identities
+            .number("group", &format!("{view:?} {ports:?}"));
         let matching = Cube::any().bits(layout::TARGET, number);
         let mut actions = Vec::new();
         if view == View::Same {
@@ -201,7 +235,13 @@ impl Lowering<'_> {
                 (PortVlan::Trunks { native, .. }, false) => {
                     if let Some(native) = native {
                         let own = in_domain(target.clone(), Some(*native));
-                        self.counted(layout::DELIVERY, 20, own, &counted, vec![Action::Output(place.number)]);
+                        self.counted(
+                            layout::DELIVERY,
+                            20,
+                            own,
+                            &counted,
+                            vec![Action::Output(place.number)],
+                        );
                     }
                     actions.push(Action::WriteTag(layout::DOMAIN));
                 }

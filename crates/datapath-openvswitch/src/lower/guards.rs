@@ -35,12 +35,20 @@ impl Lowering<'_> {
         let mut allowed = Vec::new();
         if behaviour.guards.contains(&Guard::Ipv4) {
             for (value, mask) in cover::intervals(&port.ipv4, false, 32) {
-                allowed.push(own().with(Field::EthernetType, 0x0800_u16).masked(Field::Ipv4Source, value, mask));
+                allowed.push(own().with(Field::EthernetType, 0x0800_u16).masked(
+                    Field::Ipv4Source,
+                    value,
+                    mask,
+                ));
             }
         }
         if behaviour.guards.contains(&Guard::Ipv6) {
             for (value, mask) in cover::intervals(&port.ipv6, false, 128) {
-                allowed.push(own().with(Field::EthernetType, 0x86dd_u16).masked(Field::Ipv6Source, value, mask));
+                allowed.push(own().with(Field::EthernetType, 0x86dd_u16).masked(
+                    Field::Ipv6Source,
+                    value,
+                    mask,
+                ));
             }
         }
         if behaviour.guards.contains(&Guard::Arp) {
@@ -63,14 +71,25 @@ impl Lowering<'_> {
 
     fn senders(&mut self) {
         let open = layout::flag(layout::MANAGED, false);
-        self.step(layout::SENDER, 110, open, vec![Action::Resubmit(layout::FORWARD)]);
+        self.step(
+            layout::SENDER,
+            110,
+            open,
+            vec![Action::Resubmit(layout::FORWARD)],
+        );
         for (kind, bits, guard) in [
             (0x0800, layout::GUARD_IPV4, Guard::Ipv4),
             (0x86dd, layout::GUARD_IPV6, Guard::Ipv6),
             (0x0806, layout::GUARD_ARP, Guard::Arp),
         ] {
             let counted = Counted::Decider(format!("guard/{}", guard.name()));
-            self.counted(layout::SENDER, 50, ether(kind).bits(bits, 1), &counted, Vec::new());
+            self.counted(
+                layout::SENDER,
+                50,
+                ether(kind).bits(bits, 1),
+                &counted,
+                Vec::new(),
+            );
         }
         // A client without an address yet: RFC 2131 section 4.1.
         let asks = udp(0x0800, 68, 67)
@@ -103,7 +122,9 @@ impl Lowering<'_> {
         }
         let discovery = refused(Guard::Nd);
         // The switch reads nothing of a message that it finds fault with (`parse_icmpv6`).
-        let nothing = solicitation().bits(layout::GUARD_ND, 1).with(Field::NdTarget, 0_u8);
+        let nothing = solicitation()
+            .bits(layout::GUARD_ND, 1)
+            .with(Field::NdTarget, 0_u8);
         self.counted(layout::SPEECH, 110, nothing, &discovery, Vec::new());
         let without = solicitation()
             .bits(layout::GUARD_ND, 1)

@@ -41,8 +41,25 @@ pub const DELIVERY: u8 = 57;
 
 /// Every table that is ours.
 pub const TABLES: [u8; 19] = [
-    ENTRY, FITNESS, SOURCE_SETS, DESTINATION_SETS, SENDER, SPEECH, RECEIVER, MACS, REACHED, SERVERS,
-    CLASS, STATE, LISTS, RULES, DECISION, FORWARD, LEARNED, FLOOD, DELIVERY,
+    ENTRY,
+    FITNESS,
+    SOURCE_SETS,
+    DESTINATION_SETS,
+    SENDER,
+    SPEECH,
+    RECEIVER,
+    MACS,
+    REACHED,
+    SERVERS,
+    CLASS,
+    STATE,
+    LISTS,
+    RULES,
+    DECISION,
+    FORWARD,
+    LEARNED,
+    FLOOD,
+    DELIVERY,
 ];
 
 /// What the rules say so far: 0 nothing.

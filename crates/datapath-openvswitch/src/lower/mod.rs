@@ -159,7 +159,11 @@ impl<'a> Lowering<'a> {
     /// Behaviours that ports of this bridge have.
     fn behaviours(&self) -> Vec<&'a Behaviour> {
         let program = self.program;
-        let present = self.topology.ports.keys().filter_map(|name| self.claimed(name));
+        let present = self
+            .topology
+            .ports
+            .keys()
+            .filter_map(|name| self.claimed(name));
         let names: BTreeSet<&String> = present.map(|port| &port.behaviour).collect();
         names
             .into_iter()
@@ -185,7 +189,9 @@ impl<'a> Lowering<'a> {
     }
 
     fn local_vlan(&self) -> PortVlan {
-        self.topology.local_vlan.map_or(PortVlan::Trunk, PortVlan::Access)
+        self.topology
+            .local_vlan
+            .map_or(PortVlan::Trunk, PortVlan::Access)
     }
 
     fn tracks(&self, behaviour: &Behaviour) -> bool {
@@ -197,7 +203,14 @@ impl<'a> Lowering<'a> {
         self.counted(table, priority, matching, &Counted::Step, actions);
     }
 
-    fn counted(&mut self, table: u8, priority: u16, matching: Cube, counted: &Counted, actions: Vec<Action>) {
+    fn counted(
+        &mut self,
+        table: u8,
+        priority: u16,
+        matching: Cube,
+        counted: &Counted,
+        actions: Vec<Action>,
+    ) {
         let cookie = self.identities.cookie(counted);
         let key = FlowKey {
             table,

@@ -111,7 +111,10 @@ impl Lowering<'_> {
             let own = Cube::any().bits(layout::SUBJECT, number);
             let all = Field::EthernetSource.mask();
             let single = set.macs.iter().map(|one| (mac(*one), all));
-            let masked = set.masked.iter().map(|(value, mask)| (mac(*value), mac(*mask)));
+            let masked = set
+                .masked
+                .iter()
+                .map(|(value, mask)| (mac(*value), mac(*mask)));
             for (value, mask) in single.chain(masked) {
                 let matching = own.clone().masked(Field::EthernetSource, value, mask);
                 let actions = vec![layout::raise(layout::MEMBER)];

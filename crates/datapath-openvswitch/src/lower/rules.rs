@@ -36,7 +36,8 @@ impl Lowering<'_> {
                 for (rank, rule) in rules.iter().enumerate() {
                     let rank = u16::try_from(rank).unwrap_or(u16::MAX);
                     let Some(priority) = FIRST.checked_sub(rank).filter(|left| *left > 0) else {
-                        self.lacks.insert(Lack::new(rule, "a list may have 59,999 rules"));
+                        self.lacks
+                            .insert(Lack::new(rule, "a list may have 59,999 rules"));
                         break;
                     };
                     self.rule(rule, subject, priority);
@@ -51,7 +52,11 @@ impl Lowering<'_> {
         let number = self.identities.number("behaviour", &behaviour.name);
         for (inward, direction) in [(0, Direction::Out), (1, Direction::In)] {
             let mut actions = Vec::new();
-            for list in behaviour.lists.iter().filter_map(|name| program.lists.get(name)) {
+            for list in behaviour
+                .lists
+                .iter()
+                .filter_map(|name| program.lists.get(name))
+            {
                 let rules = match direction {
                     Direction::In => &list.inward,
                     Direction::Out => &list.outward,
@@ -71,7 +76,8 @@ impl Lowering<'_> {
     }
 
     fn list_number(&mut self, list: &RuleList, direction: Direction) -> u32 {
-        self.identities.number(&format!("list {direction:?}"), &list.name)
+        self.identities
+            .number(&format!("list {direction:?}"), &list.name)
     }
 
     fn rule(&mut self, rule: &CompiledRule, subject: u32, priority: u16) {
@@ -94,14 +100,13 @@ impl Lowering<'_> {
                 }
             }
             if cubes.len() > MOST {
-                self.lacks.insert(Lack::new(rule, "it would take more than 20,000 flows"));
+                self.lacks
+                    .insert(Lack::new(rule, "it would take more than 20,000 flows"));
                 return;
             }
         }
         for cube in cubes {
-            let matching = cube
-                .bits(layout::SUBJECT, subject)
-                .bits(layout::VERDICT, 0);
+            let matching = cube.bits(layout::SUBJECT, subject).bits(layout::VERDICT, 0);
             let actions = vec![Action::Load(layout::VERDICT, verdict)];
             self.counted(layout::RULES, priority, matching, &counted, actions);
         }
@@ -122,7 +127,10 @@ impl Lowering<'_> {
                 break;
             }
         }
-        cubes.iter().filter_map(|cube| cube.and(considered)).collect()
+        cubes
+            .iter()
+            .filter_map(|cube| cube.and(considered))
+            .collect()
     }
 }
 

@@ -45,7 +45,11 @@ impl Slots {
 }
 
 fn place(slot: u32) -> Bits {
-    Bits::new(layout::SET_REGISTERS.start + (slot / 32) as u8, slot % 32, 1)
+    Bits::new(
+        layout::SET_REGISTERS.start + (slot / 32) as u8,
+        slot % 32,
+        1,
+    )
 }
 
 impl Lowering<'_> {
@@ -106,5 +110,8 @@ impl Prefixes {
 }
 
 fn loads(slots: &BTreeSet<u32>) -> Vec<Action> {
-    slots.iter().map(|slot| Action::Load(place(*slot), 1)).collect()
+    slots
+        .iter()
+        .map(|slot| Action::Load(place(*slot), 1))
+        .collect()
 }

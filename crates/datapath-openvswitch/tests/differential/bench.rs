@@ -40,7 +40,9 @@ impl Bench {
             .vsctl(&["set", "bridge", "br0", "fail_mode=secure"])
             .expect("set");
         // Else first fragments have no ports either (`rule_dpif_lookup_from_table`).
-        switch.ofctl(&["set-frags", "br0", "nx-match"]).expect("set");
+        switch
+            .ofctl(&["set-frags", "br0", "nx-match"])
+            .expect("set");
         let ends = Namespace::new().expect("a namespace");
         let links = Links::open(switch.namespace()).expect("netlink");
         let names: Vec<(String, String)> = (0..INTERFACES)
@@ -56,7 +58,10 @@ impl Bench {
                     mac: [first, 0x54, 0, 0, 0, number + 1],
                     upper: None,
                 };
-                (end(None, near.as_str(), 0xfe), end(Some(&ends), far.as_str(), 0x52))
+                (
+                    end(None, near.as_str(), 0xfe),
+                    end(Some(&ends), far.as_str(), 0x52),
+                )
             })
             .collect();
         let made = links.add_veths(&pairs).expect("interfaces");
@@ -76,7 +81,16 @@ impl Bench {
         for (((near, far), (index, end_index)), number) in names.iter().zip(made).zip(1_u16..) {
             let request = format!("ofport_request={number}");
             switch
-                .vsctl(&["add-port", "br0", near, "--", "set", "interface", near, &request])
+                .vsctl(&[
+                    "add-port",
+                    "br0",
+                    near,
+                    "--",
+                    "set",
+                    "interface",
+                    near,
+                    &request,
+                ])
                 .expect("a port");
             raw.push(RawPort::open(&ends, far, end_index).expect("a raw port"));
             let port = TopologyPort {
@@ -135,7 +149,9 @@ impl Bench {
             let _ = writeln!(text, "{flow}");
         }
         for number in 1..=INTERFACES {
-            let outputs: Vec<String> = (1..=INTERFACES).map(|port| format!("output:{port}")).collect();
+            let outputs: Vec<String> = (1..=INTERFACES)
+                .map(|port| format!("output:{port}"))
+                .collect();
             let _ = writeln!(
                 text,
                 "table=0,priority=65535,in_port={number},dl_type=0x88b6,actions={}",
@@ -145,7 +161,14 @@ impl Bench {
         let file = self.switch.directory().join("flows");
         std::fs::write(&file, &text).map_err(|error| error.to_string())?;
         let file = file.to_string_lossy().into_owned();
-        let replaced = self.switch.ofctl(&["-O", "OpenFlow14", "--bundle", "replace-flows", "br0", &file]);
+        let replaced = self.switch.ofctl(&[
+            "-O",
+            "OpenFlow14",
+            "--bundle",
+            "replace-flows",
+            "br0",
+            &file,
+        ]);
         replaced.map_err(|error| format!("{error}"))?;
         // Until then the datapath may go on with what it remembers.
         self.switch
@@ -164,17 +187,28 @@ impl Bench {
     }
 
     /// Sends frames through one interface and compares what arrives at all others with what should; how many arrived.
-    pub(crate) fn compare(&mut self, program: &HostProgram, sender: usize, frames: &[Vec<u8>]) -> Result<usize, Mismatch> {
+    pub(crate) fn compare(
+        &mut self,
+        program: &HostProgram,
+        sender: usize,
+        frames: &[Vec<u8>],
+    ) -> Result<usize, Mismatch> {
         let mut expected: Vec<Vec<(Vec<u8>, String)>> = vec![Vec::new(); self.raw.len()];
         for bytes in frames {
             if let Some(why) = reading::differs(bytes) {
                 *self.otherwise.entry(why).or_default() += 1;
                 continue;
             }
-            for (receiver, arrives) in self.expected(program, sender, bytes).into_iter().enumerate() {
+            for (receiver, arrives) in self
+                .expected(program, sender, bytes)
+                .into_iter()
+                .enumerate()
+            {
                 expected[receiver].push((bytes.clone(), arrives));
             }
-            self.raw[sender].send(bytes).map_err(|error| error.to_string())?;
+            self.raw[sender]
+                .send(bytes)
+                .map_err(|error| error.to_string())?;
         }
         let mut heard = vec![Vec::new(); self.raw.len()];
         // The switch takes up to 32 frames at a time and begins with those whose flow it remembers, so that a first
@@ -182,7 +216,9 @@ impl Bench {
         for _ in 0..2 {
             let mut sentinel = SENTINEL.to_vec();
             sentinel.resize(60, 0);
-            self.raw[sender].send(&sentinel).map_err(|error| error.to_string())?;
+            self.raw[sender]
+                .send(&sentinel)
+                .map_err(|error| error.to_string())?;
             for (receiver, heard) in heard.iter_mut().enumerate() {
                 if receiver != sender {
                     heard.extend(self.heard(receiver)?);
@@ -198,9 +234,14 @@ impl Bench {
             arrived += heard.len();
             let mut miss = |bytes: &[u8], came, because: &str| {
                 let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                complaint.get_or_insert(format!("from {sender} to {receiver}: {came}:\n{because}\n{hex}"));
+                complaint.get_or_insert(format!(
+                    "from {sender} to {receiver}: {came}:\n{because}\n{hex}"
+                ));
             };
-            for (bytes, because) in expected.iter().filter(|(_, because)| because.starts_with('+')) {
+            for (bytes, because) in expected
+                .iter()
+                .filter(|(_, because)| because.starts_with('+'))
+            {
                 let as_delivered = delivered(bytes);
                 match heard.iter().position(|frame| *frame == as_delivered) {
                     Some(place) => drop(heard.swap_remove(place)),
@@ -213,7 +254,9 @@ impl Bench {
                 miss(&frame, "should not have arrived", because);
             }
         }
-        let own = self.raw[sender].drain().map_err(|error| error.to_string())?;
+        let own = self.raw[sender]
+            .drain()
+            .map_err(|error| error.to_string())?;
         if !own.is_empty() {
             complaint = Some(format!("{sender} heard itself"));
         }
@@ -239,13 +282,26 @@ impl Bench {
         let Ok(frame) = Frame::parse(bytes) else {
             return vec!["-no frame".to_owned(); self.raw.len()];
         };
-        let judge = |interface: usize, direction, bytes: &[u8]| match self.claim(program, interface) {
+        let judge = |interface: usize, direction, bytes: &[u8]| match self.claim(program, interface)
+        {
             Claim::Open => (true, "open".to_owned()),
             Claim::Quarantine => (false, "quarantine".to_owned()),
             Claim::Port(name) => {
-                let evaluation = evaluate(program, name, direction, bytes, ConnectionState::Untracked);
-                let steps: Vec<String> = evaluation.steps.iter().map(|step| format!("  {}: {}", step.stage, step.text)).collect();
-                (evaluation.passes(), format!("{name} {direction:?}: {:?}\n{}", evaluation.verdict, steps.join("\n")))
+                let evaluation =
+                    evaluate(program, name, direction, bytes, ConnectionState::Untracked);
+                let steps: Vec<String> = evaluation
+                    .steps
+                    .iter()
+                    .map(|step| format!("  {}: {}", step.stage, step.text))
+                    .collect();
+                (
+                    evaluation.passes(),
+                    format!(
+                        "{name} {direction:?}: {:?}\n{}",
+                        evaluation.verdict,
+                        steps.join("\n")
+                    ),
+                )
             }
         };
         let (sent, first) = judge(sender, Direction::Out, bytes);
@@ -277,7 +333,8 @@ impl Bench {
             Claim::Port(name) => {
                 let port = &program.ports[name];
                 let behaviour = &program.behaviours[&port.behaviour];
-                let unguarded = !behaviour.guards.contains(&Guard::Mac) && destination != self.topology.mac;
+                let unguarded =
+                    !behaviour.guards.contains(&Guard::Mac) && destination != self.topology.mac;
                 port.mac == destination || !known && unguarded
             }
             _ => !known && destination != self.topology.mac,
@@ -292,7 +349,11 @@ impl Bench {
         let bridge = program.bridges.get("br0");
         let uplink = bridge.is_some_and(|bridge| bridge.uplinks.contains_key(&device));
         let managed = bridge.is_some_and(|bridge| bridge.managed);
-        if uplink || !managed { Claim::Open } else { Claim::Quarantine }
+        if uplink || !managed {
+            Claim::Open
+        } else {
+            Claim::Quarantine
+        }
     }
 }
 

@@ -78,7 +78,10 @@ fn random_frames_meet_what_random_policies_say() {
         bench.flows(),
         start.elapsed().as_secs_f64()
     );
-    println!("read otherwise by Open vSwitch, so not compared: {:?}", bench.otherwise());
+    println!(
+        "read otherwise by Open vSwitch, so not compared: {:?}",
+        bench.otherwise()
+    );
 }
 
 /// Tells everything about a frame that met something else than it should, in the smallest policy that does the same.
@@ -86,11 +89,18 @@ fn explain(bench: &mut Bench, seed: u64, draft: &Draft, sender: usize, batch: &[
     let fails = |bench: &mut Bench, draft: &Draft, bytes: &Vec<u8>| {
         let program = bench.program(&draft.catalog().ok()?).ok()?;
         bench.install(&program).ok()?;
-        bench.compare(&program, sender, std::slice::from_ref(bytes)).err()
+        bench
+            .compare(&program, sender, std::slice::from_ref(bytes))
+            .err()
     };
-    let guilty = batch.iter().find_map(|bytes| Some((bytes, fails(bench, draft, bytes)?)));
+    let guilty = batch
+        .iter()
+        .find_map(|bytes| Some((bytes, fails(bench, draft, bytes)?)));
     let Some((bytes, why)) = guilty else {
-        panic!("seed {seed}: frames of a batch differ, none of them alone\n{}", draft.yaml());
+        panic!(
+            "seed {seed}: frames of a batch differ, none of them alone\n{}",
+            draft.yaml()
+        );
     };
     let small = draft.shrunk(|draft| fails(bench, draft, bytes).is_some());
     let least = fails(bench, &small, bytes).unwrap_or_default();

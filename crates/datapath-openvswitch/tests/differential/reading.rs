@@ -22,7 +22,9 @@ pub(crate) fn differs(bytes: &[u8]) -> Option<&'static str> {
     match &frame.network {
         Network::Malformed { .. } => version(&frame),
         Network::Arp(arp) | Network::Rarp(arp) => {
-            let odd = arp.operation.is_none_or(|operation| operation == 0 || operation > 255);
+            let odd = arp
+                .operation
+                .is_none_or(|operation| operation == 0 || operation > 255);
             let rarp = matches!(frame.network, Network::Rarp(_));
             if rarp && !arp.is_ethernet_ipv4() {
                 return Some("RARP that is not for IPv4 on Ethernet");
@@ -45,9 +47,9 @@ fn version(frame: &Frame<'_>) -> Option<&'static str> {
         return Some("IPv6 extension headers");
     }
     Some("IP that is malformed otherwise than the switch looks").filter(|_| {
-        frame
-            .network_bytes(0, 1)
-            .is_some_and(|byte| !matches!((frame.protocol, byte[0] >> 4), (0x0800, 4) | (0x86dd, 6)))
+        frame.network_bytes(0, 1).is_some_and(|byte| {
+            !matches!((frame.protocol, byte[0] >> 4), (0x0800, 4) | (0x86dd, 6))
+        })
     })
 }
 
@@ -81,8 +83,12 @@ fn transport(frame: &Frame<'_>, declared: usize) -> Option<&'static str> {
     match transport.protocol() {
         33 | 136 => Some("ports of DCCP and UDP-Lite are not read"),
         1 | 58 if declared < 8 => Some("ICMP cut short: read as an echo reply"),
-        _ if declared < least && transport.bytes().len() >= least => Some("transport header in padding"),
-        6 | 17 | 132 if transport.load(0, 4) == Some(&[0; 4]) => Some("port 0 to port 0: taken for cut short"),
+        _ if declared < least && transport.bytes().len() >= least => {
+            Some("transport header in padding")
+        }
+        6 | 17 | 132 if transport.load(0, 4) == Some(&[0; 4]) => {
+            Some("port 0 to port 0: taken for cut short")
+        }
         _ => None,
     }
 }
