@@ -6,6 +6,7 @@ use policy::HostProgram;
 
 use crate::capability::Capabilities;
 use crate::contract::{Counters, DatapathError};
+use crate::memory::ConnectionMemory;
 
 /// A switch that programs are brought into.
 pub trait Enforcement: Send {
@@ -27,6 +28,15 @@ pub trait Enforcement: Send {
     /// # Errors
     /// Where it cannot be read.
     fn counters(&mut self) -> Result<Counters, DatapathError>;
+
+    /// The switch's memory of connections; `None`: it has none that could be read and written. Each call
+    /// opens it anew.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    fn memory(&mut self) -> Result<Option<Box<dyn ConnectionMemory>>, DatapathError> {
+        Ok(None)
+    }
 }
 
 /// What a call of [`Enforcement::enforce`] did.

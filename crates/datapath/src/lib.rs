@@ -6,6 +6,7 @@ mod contract;
 mod converge;
 mod enforcement;
 mod fault;
+mod memory;
 mod requirement;
 
 pub use capability::{Capabilities, Capability};
@@ -13,4 +14,5 @@ pub use contract::{CounterValue, Counters, Datapath, DatapathError, PortCounters
 pub use converge::{Convergence, converge};
 pub use enforcement::{Enforced, Enforcement};
 pub use fault::{Faulty, Step};
+pub use memory::{ConnectionMemory, Remembered};
 pub use requirement::{Degraded, Resolved, Unmet, resolve};
