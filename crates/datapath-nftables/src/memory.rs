@@ -14,8 +14,6 @@ use nftables::conntrack::{
 };
 use policy::connection::{Connection, Transport};
 
-/// EEXIST.
-const EXISTS: i32 = 17;
 /// Five days, the kernel's own time-out of an idle connection: nothing that is carried lives longer.
 const LONGEST: u32 = 432_000;
 /// The kernel's time-out of a stream of UDP. How long ago its last packet came is not known any more.
@@ -52,17 +50,16 @@ impl ConnectionMemory for KernelMemory {
         self.table.list(entry).map_err(failed)
     }
 
-    fn insert(
+    fn remember(
         &mut self,
         zone: u16,
         connections: &[Connection],
     ) -> Result<Remembered, DatapathError> {
         let entries: Vec<Entry> = connections.iter().map(|it| entry(zone, it)).collect();
         let mut remembered = Remembered::default();
-        for answer in self.table.insert(&entries).map_err(failed)? {
+        for answer in self.table.put(&entries).map_err(failed)? {
             match answer {
                 Ok(()) => remembered.added += 1,
-                Err(EXISTS) => remembered.known += 1,
                 Err(errno) => {
                     remembered.refused += 1;
                     let reason = || io::Error::from_raw_os_error(errno).to_string();

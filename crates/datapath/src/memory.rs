@@ -22,12 +22,12 @@ pub trait ConnectionMemory: Send + Debug {
         each: &mut dyn FnMut(u16, Connection),
     ) -> Result<(), DatapathError>;
 
-    /// Remembers connections that began elsewhere, in a zone of this switch. Those that it knows stay as
-    /// they are.
+    /// Remembers connections that began elsewhere, in a zone of this switch. Where it knows one of the same
+    /// addresses, of an earlier stay, packets that do not fit what it knew of it go on as well.
     ///
     /// # Errors
     /// Where nothing can be said of any of them.
-    fn insert(
+    fn remember(
         &mut self,
         zone: u16,
         connections: &[Connection],
@@ -37,9 +37,8 @@ pub trait ConnectionMemory: Send + Debug {
 /// What became of connections to be remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remembered {
+    /// The switch remembers these now.
     pub added: usize,
-    /// The switch knew a connection of these addresses.
-    pub known: usize,
     /// The switch took these not, with the first reason.
     pub refused: usize,
     pub reason: Option<String>,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::connection::Connection;
 use crate::fault::ReadError;
-use crate::message::{ACKNOWLEDGE, Answer, CREATE, ERROR, EXCLUSIVE, REQUEST};
+use crate::message::{ACKNOWLEDGE, Answer, CREATE, ERROR, REQUEST};
 use crate::socket::Wait;
 use crate::table::Family;
 use crate::wire::{MessageHeader, Messages, Writer, known_fields, read_u8, read_u16, read_u32};
@@ -115,9 +115,9 @@ impl Entry {
         }
     }
 
-    /// The message that puts it into the table, unless something with its addresses is there.
+    /// The message that puts it into the table, or brings what is there with its addresses to what it says.
     fn write_new(&self, writer: &mut Writer, sequence: u32) {
-        self.write(writer, NEW, CREATE | EXCLUSIVE, sequence, |writer| {
+        self.write(writer, NEW, CREATE, sequence, |writer| {
             write_tuple(writer, REPLY, self.protocol, self.destination, self.origin);
             writer.u32(STATUS, self.status);
             writer.u32(TIMEOUT, self.left);
@@ -319,17 +319,18 @@ impl ConnectionTracking {
             .map(|_| ())
     }
 
-    /// Puts entries into the table. The answers are those of the entries, in their order: the error number
-    /// where the kernel refused, `EEXIST` where a connection with these addresses is there, which stays as it is.
+    /// Puts entries into the table. Where a connection with these addresses is there, its state, flags and
+    /// time become those of the entry; what is known of its windows stays. The answers are those of the
+    /// entries, in their order: the error number where the kernel refused.
     ///
     /// # Errors
     /// See [`ReadError`].
-    pub fn insert(&mut self, entries: &[Entry]) -> Result<Vec<Result<(), i32>>, ReadError> {
+    pub fn put(&mut self, entries: &[Entry]) -> Result<Vec<Result<(), i32>>, ReadError> {
         self.each("new connections", entries, Entry::write_new)
     }
 
     /// Takes entries out of the table, whatever has become of them: the next packet of such a connection begins
-    /// a new one. The answers as with [`Self::insert`]: `ENOENT` where it is not there.
+    /// a new one. The answers as with [`Self::put`]: `ENOENT` where it is not there.
     ///
     /// # Errors
     /// See [`ReadError`].

@@ -43,7 +43,7 @@ fn bytes(lines: &str) -> Vec<u8> {
 
 /// As a little-endian machine has it.
 const NEW_DOWNLOAD: &str = "
-    c4000000 0001 0506 07000000 00000000  # length, IPCTNL_MSG_CT_NEW, REQUEST|ACK|EXCL|CREATE, sequence
+    c4000000 0001 0504 07000000 00000000  # length, IPCTNL_MSG_CT_NEW, REQUEST|ACK|CREATE, sequence
     02 00 0000                            # AF_INET
     3400 0180                             # CTA_TUPLE_ORIG
       1400 0180                           #   CTA_TUPLE_IP

@@ -10,8 +10,7 @@ use nftables::conntrack::{
 
 use super::support::run;
 
-/// EEXIST and ENOENT.
-const EXISTS: i32 = 17;
+/// ENOENT.
 const MISSING: i32 = 2;
 
 /// In a namespace of its own, where connections are tracked and those that are not known are dropped.
@@ -72,7 +71,7 @@ fn entries_are_read_back_as_they_were_put_in() {
             ),
         })
         .collect();
-    let answers = table.insert(&wanted).expect("answered");
+    let answers = table.put(&wanted).expect("answered");
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
     let found = entries(&mut table);
     let mut untimed: BTreeSet<Entry> = BTreeSet::new();
@@ -83,8 +82,20 @@ fn entries_are_read_back_as_they_were_put_in() {
     }
     assert_eq!(untimed, wanted.iter().cloned().collect());
 
-    let again = table.insert(&wanted[..2]).expect("answered");
-    assert_eq!(again, [Err(EXISTS), Err(EXISTS)]);
+    // What is there is brought to what is said.
+    let closed = Entry {
+        tcp: wanted[0].tcp.map(|tcp| Tcp { state: 8, ..tcp }),
+        left: 10,
+        ..wanted[0].clone()
+    };
+    assert_eq!(table.put(&[closed]).expect("answered"), [Ok(())]);
+    assert_eq!(table.put(&wanted[..1]).expect("answered"), [Ok(())]);
+    let found = entries(&mut table);
+    assert_eq!(found.len(), wanted.len());
+    let state = |entry: &Entry| entry.tcp.map(|tcp| tcp.state);
+    let first = found.iter().find(|it| it.origin == wanted[0].origin);
+    assert_eq!(first.and_then(state), Some(TCP_ESTABLISHED));
+    assert!(first.is_some_and(|it| it.left > 10));
     let gone = table.delete(&wanted).expect("answered");
     assert!(gone.iter().all(Result::is_ok), "{gone:?}");
     assert!(entries(&mut table).is_empty());
@@ -109,7 +120,7 @@ fn an_entry_is_what_lets_packets_of_a_connection_pass() {
         ..entry(UDP, "127.0.0.1:1", "127.0.0.1:2")
     };
     assert_eq!(
-        table.insert(std::slice::from_ref(&one)).expect("answered"),
+        table.put(std::slice::from_ref(&one)).expect("answered"),
         [Ok(())]
     );
     client.send_to(b"2", address(&server)).expect("sent");
@@ -145,7 +156,7 @@ fn a_real_connection_goes_on_by_what_was_read_of_it() {
         }),
         ..one.clone()
     };
-    assert_eq!(table.insert(&[again]).expect("answered"), [Ok(())]);
+    assert_eq!(table.put(&[again]).expect("answered"), [Ok(())]);
     let megabyte = vec![7; 1 << 20];
     let sent = megabyte.clone();
     let sender = std::thread::spawn(move || {
