@@ -15,7 +15,7 @@ use policy::HostProgram;
 use policy::connection::{Connection, concerns, may_go_on};
 use policy::language::{Source, load};
 use testbed::guest::inside_guest;
-use testbed::{Machine, MachineSpec, Namespace, Switch, join};
+use testbed::{Machine, MachineSpec, Namespace, Switch, SwitchSpec, join};
 
 /// The machine's port lets nothing in that it did not ask for.
 const DOCUMENTS: &str = "
@@ -59,7 +59,12 @@ struct Host {
 
 impl Host {
     fn new(network: &'static str) -> Self {
-        let switch = Switch::new().expect("a switch");
+        // Nobody has to announce where the machine is: what is for it goes everywhere.
+        let spec = SwitchSpec {
+            ageing_seconds: 0,
+            ..SwitchSpec::default()
+        };
+        let switch = Switch::with(&spec).expect("a switch");
         let datapath = switch.namespace().run(|| NftablesDatapath::open());
         Self {
             datapath: datapath.expect("netlink"),
