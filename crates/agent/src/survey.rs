@@ -130,7 +130,10 @@ impl<'a> Index<'a> {
                 continue;
             }
             for (address, _) in addresses {
-                exact.entry((watched.zone, address)).or_default().push(place);
+                exact
+                    .entry((watched.zone, address))
+                    .or_default()
+                    .push(place);
             }
         }
         Self {
@@ -189,6 +192,10 @@ impl Surveyor {
             let mut lasting: Vec<Connection> = seen.iter().filter(lasts).cloned().collect();
             most_active(&mut lasting, MOST);
             before.insert(whose, seen.iter().map(key).collect());
+            // What has just come is not known yet, and carried already as it came.
+            if known.is_none() && !self.told.contains_key(&watched.vm) {
+                continue;
+            }
             let (_, of_vm) = vms
                 .entry(&watched.vm)
                 .or_insert_with(|| (watched, BTreeMap::new()));
@@ -199,7 +206,8 @@ impl Surveyor {
             }
         }
         self.before = before;
-        self.told.retain(|vm, _| vms.contains_key(vm.as_str()));
+        let here: BTreeSet<&str> = ports.iter().map(|it| it.vm.as_str()).collect();
+        self.told.retain(|vm, _| here.contains(vm.as_str()));
         let mut news = Vec::new();
         for (vm, (watched, connections)) in vms {
             let keys: BTreeMap<MacAddress, BTreeSet<Key>> = connections

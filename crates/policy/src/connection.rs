@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -16,6 +17,7 @@ use thiserror::Error;
 use crate::document::{Guard, Stateful};
 use crate::evaluate::{Decider, evaluate_beginning};
 use crate::program::{Behaviour, Direction, HostProgram, PortProgram};
+use crate::rule::Field;
 
 /// A connection in whose both directions packets have passed.
 ///
@@ -194,7 +196,8 @@ pub fn may_go_on(
     // A port with a prefix of addresses may be either end.
     for (direction, _) in std::iter::once(first).chain(own) {
         let bytes = first_packet(connection, direction, port.mac, MacAddress::default());
-        let evaluation = evaluate_beginning(program, &port.name, direction, &bytes, true);
+        let hidden = [Field::Dscp, other_mac(direction)];
+        let evaluation = evaluate_beginning(program, &port.name, direction, &bytes, &hidden);
         if !evaluation.passes() {
             let decider = evaluation.decider;
             return Err(Objection::Refused { decider });
@@ -215,6 +218,8 @@ fn other_ports(
         Direction::Out => (Direction::In, connection.destination.ip()),
         Direction::In => (Direction::Out, connection.origin.ip()),
     };
+    let hidden = [Field::Dscp, other_mac(direction)];
+    let mut asked = BTreeSet::new();
     for other in program.ports.values() {
         let Some(behaviour) = program.behaviours.get(&other.behaviour) else {
             continue;
@@ -227,8 +232,12 @@ fn other_ports(
         {
             continue;
         }
+        // Nothing but its MAC tells it from others of its behaviour, and that is not asked for.
+        if !asked.insert(&other.behaviour) {
+            continue;
+        }
         let bytes = first_packet(connection, direction, port.mac, other.mac);
-        let evaluation = evaluate_beginning(program, &other.name, theirs, &bytes, false);
+        let evaluation = evaluate_beginning(program, &other.name, theirs, &bytes, &hidden);
         match evaluation.decider {
             _ if evaluation.passes() => {}
             // It is none of its: no frame of it gets there, or comes from there.
@@ -256,6 +265,14 @@ fn may_be(port: &PortProgram, behaviour: &Behaviour, address: IpAddr) -> bool {
         IpAddr::V6(_) => Guard::Ipv6,
     };
     !behaviour.guards.contains(&guard) || has(port, address)
+}
+
+/// The MAC of the other side in the first packet.
+fn other_mac(direction: Direction) -> Field {
+    match direction {
+        Direction::Out => Field::EtherDestination,
+        Direction::In => Field::EtherSource,
+    }
 }
 
 /// Whether there can be a connection with that end.

@@ -81,20 +81,15 @@ fn judge(
     decision.run(trace)
 }
 
-/// As [`evaluate`], of the packet with which a connection began, of which some is not known any more:
-/// its DSCP, and with `stranger` the MAC of the other side, so that isolation is not asked.
+/// As [`evaluate`], of the packet with which a connection began, of which some fields are not known any
+/// more. Where the sender's MAC is among them, isolation is not asked.
 pub(crate) fn evaluate_beginning(
     program: &HostProgram,
     port: &str,
     direction: Direction,
     frame: &[u8],
-    stranger: bool,
+    hidden: &[Field],
 ) -> Evaluation {
-    let hidden: &[Field] = match (stranger, direction) {
-        (false, _) => &[Field::Dscp],
-        (true, Direction::Out) => &[Field::Dscp, Field::EtherDestination],
-        (true, Direction::In) => &[Field::Dscp, Field::EtherSource],
-    };
     judge(
         program,
         port,
