@@ -47,6 +47,8 @@ pub(crate) struct Travel {
     /// Who looks at the connections of ports, and what it was told to look at last.
     surveyor: Option<Sender<Vec<Watched>>>,
     watched: Vec<Watched>,
+    /// What became of connections that came, by port that is enforced here.
+    notes: BTreeMap<String, String>,
 }
 
 impl Travel {
@@ -136,6 +138,8 @@ impl Travel {
         &mut self,
         program: &HostProgram,
     ) -> Vec<(String, Vec<Connection>)> {
+        self.notes
+            .retain(|port, _| program.ports.contains_key(port));
         if self.connections.is_empty() {
             return Vec::new();
         }
@@ -147,6 +151,16 @@ impl Travel {
             }
         }
         arrived
+    }
+
+    /// What became of the connections that came with a port, for people.
+    pub(crate) fn note(&mut self, port: &str, note: String) {
+        self.notes.insert(port.to_owned(), note);
+    }
+
+    /// By port.
+    pub(crate) fn notes(&self) -> &BTreeMap<String, String> {
+        &self.notes
     }
 
     /// The VM is not here any more, or never came.

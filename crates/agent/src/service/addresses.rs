@@ -127,44 +127,19 @@ impl<E: Enforcement> Agent<E> {
     /// Connections that came with ports go on where the policy, which is in force now, lets them.
     pub(super) fn welcome_connections(&mut self) {
         let program = self.standing.desired();
-        for (port, connections) in self.travel.arrived_connections(program) {
-            let zone = program.ports.get(&port);
-            let zone = zone.and_then(|port| tracked_zone(program, port));
-            let (mut permitted, mut objections) = (Vec::new(), Vec::new());
-            for connection in connections {
-                match may_go_on(program, &port, &connection) {
-                    Ok(()) => permitted.push(connection),
-                    Err(objection) => objections.push((connection, objection)),
-                }
-            }
-            if let Some((connection, objection)) = objections.first() {
-                let count = objections.len();
-                warn!(port, count, %connection, "connections do not go on here: {objection}");
-            }
-            let (Some(zone), false) = (zone, permitted.is_empty()) else {
-                continue;
+        let arrived = self.travel.arrived_connections(program);
+        for (port, connections) in arrived {
+            let welcome = welcome(self.memory.as_deref_mut(), program, &port, connections);
+            let (count, left) = (welcome.count, welcome.left);
+            self.metrics.arrived_connections.inc_by(count as u64);
+            let note = match welcome.reason {
+                None => format!("{count} connections came with it and go on"),
+                Some(reason) => format!(
+                    "of its connections that came with it {count} go on and {left} only when it speaks: {reason}"
+                ),
             };
-            let Some(memory) = &mut self.memory else {
-                warn!(
-                    port,
-                    "connections do not go on here: the switch cannot be told of them"
-                );
-                continue;
-            };
-            match memory.remember(zone, &permitted) {
-                Ok(remembered) => {
-                    let (count, refused) = (remembered.added, remembered.refused);
-                    info!(port, count, "connections go on here");
-                    self.metrics.arrived_connections.inc_by(count as u64);
-                    if let Some(reason) = remembered.reason {
-                        warn!(
-                            port,
-                            refused, "the switch does not take connections: {reason}"
-                        );
-                    }
-                }
-                Err(error) => warn!(port, "connections do not go on here: {error}"),
-            }
+            info!(port, count, left, "{note}");
+            self.travel.note(&port, note);
         }
     }
 
@@ -204,6 +179,60 @@ fn connections(
         (watched.port.mac, connections)
     });
     Ok(ports.filter(|(_, it)| !it.is_empty()).collect())
+}
+
+/// What becomes of connections that came.
+#[derive(Debug, Default)]
+struct Welcome {
+    /// So many go on.
+    count: usize,
+    /// So many do not.
+    left: usize,
+    /// Why the first of them does not.
+    reason: Option<String>,
+}
+
+fn welcome(
+    memory: Option<&mut (dyn ConnectionMemory + 'static)>,
+    program: &HostProgram,
+    port: &str,
+    connections: Vec<Connection>,
+) -> Welcome {
+    let all = connections.len();
+    let mut reason = None;
+    let mut permitted = Vec::new();
+    for connection in connections {
+        match may_go_on(program, port, &connection) {
+            Ok(()) => permitted.push(connection),
+            Err(objection) => {
+                reason.get_or_insert_with(|| format!("{connection}: {objection}"));
+            }
+        }
+    }
+    let zone = program.ports.get(port);
+    let zone = zone.and_then(|port| tracked_zone(program, port));
+    let mut count = 0;
+    match (zone, memory) {
+        (Some(zone), Some(memory)) if !permitted.is_empty() => {
+            match memory.remember(zone, &permitted) {
+                Ok(remembered) => {
+                    count = remembered.added;
+                    reason = reason.or(remembered.reason);
+                }
+                Err(error) => reason = Some(error.to_string()),
+            }
+        }
+        (Some(_), None) => {
+            let unable = || "the switch cannot be told of connections".to_owned();
+            reason.get_or_insert_with(unable);
+        }
+        _ => {}
+    }
+    Welcome {
+        count,
+        left: all.saturating_sub(count),
+        reason,
+    }
 }
 
 pub(super) fn tell_learned(events: &[learning::Event]) {

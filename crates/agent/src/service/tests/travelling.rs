@@ -119,11 +119,18 @@ fn connections_go_on_when_their_port_is_enforced_and_where_its_policy_lets_them(
         assert_eq!(switch.remembered.texts(), [""; 0]);
 
         let agent = start(&folder, &switch, DOCUMENTS);
-        let replies = ask(agent, vec![brought(&port), claim(&port), export()]);
+        let requests = vec![brought(&port), claim(&port), Request::Status, export()];
+        let replies = ask(agent, requests);
         let mut remembered = switch.remembered.texts();
         remembered.sort();
         assert_eq!(remembered, GOES_ON, "{replies:?}");
         assert_eq!(exported(replies.last()).len(), GOES_ON.len());
+        let [.., Reply::Status(status), _] = replies.as_slice() else {
+            panic!("{replies:?}");
+        };
+        let notes: Vec<&String> = status.ports.iter().flat_map(|port| &port.notes).collect();
+        let told = |note: &&&String| note.contains("2 go on and 3 only when it speaks");
+        assert!(notes.iter().any(|note| told(&note)), "{notes:?}");
         let zones: BTreeSet<u16> = switch
             .remembered
             .with(|all| all.iter().map(|it| it.0).collect());
