@@ -2,7 +2,7 @@
 //! long it may rely on what it committed last: as long as nobody's commit came between.
 
 use ::datapath::{
-    Capabilities, ConnectionMemory, Counters, Datapath, DatapathError, Enforced, Enforcement,
+    ConnectionMemory, Counters, Datapath, DatapathError, Enforced, Enforcement, HostCapabilities,
 };
 use nftables::{ReadError, Statistics};
 use policy::HostProgram;
@@ -183,8 +183,8 @@ fn unreadable(error: ReadError) -> DatapathError {
 }
 
 impl Enforcement for Session {
-    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
-        self.datapath.capabilities()
+    fn capabilities(&mut self) -> Result<HostCapabilities, DatapathError> {
+        Ok(self.datapath.capabilities()?.into())
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {

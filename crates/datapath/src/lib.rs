@@ -8,6 +8,7 @@ mod enforcement;
 mod fault;
 mod memory;
 mod requirement;
+mod several;
 
 pub use capability::{Capabilities, Capability};
 pub use contract::{CounterValue, Counters, Datapath, DatapathError, PortCounters};
@@ -16,3 +17,4 @@ pub use enforcement::{Enforced, Enforcement};
 pub use fault::{Faulty, Step};
 pub use memory::{ConnectionMemory, Remembered};
 pub use requirement::{Degraded, Resolved, Unmet, resolve};
+pub use several::{HostCapabilities, OtherSwitch};

@@ -1,6 +1,7 @@
 //! What a source (libvirt, OpenNebula, a hook, a command) says of a port that exists, and what of
 //! it may become a Port document. Knows the shape; reading a source's own format is left to `import`.
 
+mod resettle;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use crate::document::{Document, Role};
 use crate::learn::Learn;
 use crate::rule::FieldValue;
 
+pub use resettle::{Resettled, Settling};
 pub use settle::{Provenance, Settled, settle};
 
 /// A port as its source describes it. Documents that people wrote come first where both say

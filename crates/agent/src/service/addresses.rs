@@ -26,7 +26,9 @@ impl<E: Enforcement> Agent<E> {
     /// What became known of addresses: told, and brought into the next program.
     pub(super) fn learned(&mut self, events: &[learning::Event], round: &mut Round) {
         tell_learned(events);
-        round.look |= self.state.settle(&self.learners, events);
+        if self.state.settle(&self.learners, events) {
+            round.look_at(std::iter::empty());
+        }
         let refused = |event: &learning::Event| matches!(event, learning::Event::Refused { .. });
         if !events.iter().all(refused) {
             self.keep_learned();
@@ -46,7 +48,9 @@ impl<E: Enforcement> Agent<E> {
         self.travel
             .bring_connections(&brought.connections)
             .map_err(full)?;
-        round.look |= !brought.connections.is_empty();
+        if !brought.connections.is_empty() {
+            round.look_at(std::iter::empty());
+        }
         let brought = self.travel.bring(&brought.learned, self.standing.desired());
         let (here, later) = brought.map_err(full)?;
         let learner = self.learners.learner_mut();

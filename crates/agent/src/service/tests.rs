@@ -3,7 +3,7 @@ mod travelling;
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 
-use datapath::{Capability, Counters, Enforced};
+use datapath::{Capabilities, Capability, Counters, Enforced};
 use policy::HostProgram;
 
 use super::*;
@@ -25,7 +25,7 @@ impl Switch {
 }
 
 impl Enforcement for Switch {
-    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
+    fn capabilities(&mut self) -> Result<HostCapabilities, DatapathError> {
         let present = Capability::present("tried", "nothing");
         Ok(Capabilities {
             connection_tracking: present.clone(),
@@ -33,7 +33,8 @@ impl Enforcement for Switch {
             limits: present.clone(),
             log: present,
             ..Capabilities::default()
-        })
+        }
+        .into())
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
