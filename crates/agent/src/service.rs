@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use datapath::{DatapathError, Degraded, Enforcement, HostCapabilities};
+use datapath::{ConnectionMemory, DatapathError, Degraded, Enforcement, HostCapabilities};
 use learning::{Moment, PortSnapshot, Snapshot};
 use policy::claim::ClaimChange;
 use policy::language::{Source, load};
@@ -147,6 +147,8 @@ pub struct Agent<E> {
     /// What ports had learned before this process began, until each of them is here.
     remembered: BTreeMap<String, PortSnapshot>,
     travel: Travel,
+    /// The switch's memory of connections, where it has one that can be read and written.
+    memory: Option<Box<dyn ConnectionMemory>>,
     /// Which interfaces ports are, as it was kept last.
     kept_bound: BoundPorts,
     standing: Standing,
@@ -177,12 +179,17 @@ impl<E: Enforcement> Agent<E> {
         let store = Store::open(&settings.lasting, &settings.volatile)?;
         let capabilities = switch.capabilities()?;
         let filters = settings.filters.clone();
+        let memory = switch.memory().unwrap_or_else(|error| {
+            warn!("connections do not travel: {error}");
+            None
+        });
         let mut agent = Self {
             state: HostState::new(settings.host.as_deref()),
             handle: handle.clone(),
             learners: Learners::new(),
             remembered: BTreeMap::new(),
             travel: Travel::default(),
+            memory,
             kept_bound: BoundPorts::default(),
             settings,
             switch,

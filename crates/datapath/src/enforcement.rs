@@ -6,6 +6,7 @@ use policy::HostProgram;
 use policy::observation::Observation;
 
 use crate::contract::{Counters, DatapathError};
+use crate::memory::ConnectionMemory;
 use crate::several::HostCapabilities;
 
 /// A switch that programs are brought into.
@@ -37,6 +38,15 @@ pub trait Enforcement: Send {
     /// # Errors
     /// Where it cannot be read.
     fn counters(&mut self) -> Result<Counters, DatapathError>;
+
+    /// The switch's memory of connections; `None`: it has none that could be read and written. Each call
+    /// opens it anew.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    fn memory(&mut self) -> Result<Option<Box<dyn ConnectionMemory>>, DatapathError> {
+        Ok(None)
+    }
 }
 
 /// What a call of [`Enforcement::enforce`] did.

@@ -122,6 +122,7 @@ impl<E: Enforcement> Agent<E> {
                 }
                 self.pause = FIRST_PAUSE;
                 self.standing.enforced(seconds());
+                self.welcome_connections();
             }
             Err(error) => self.failed(error.to_string()),
         }

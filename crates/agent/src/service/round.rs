@@ -106,7 +106,7 @@ impl<E: Enforcement> Agent<E> {
                 round.look_at_everything();
             }
             Event::Libvirt(Told::Carrier(carrier)) => {
-                self.travel.carry_by(carrier);
+                self.carry_by(carrier);
                 round.publish = true;
             }
             Event::Libvirt(told) => {
@@ -173,7 +173,7 @@ impl<E: Enforcement> Agent<E> {
                 return;
             }
             Request::Export { of } => Want::Export(of.clone()),
-            Request::Import { learned } => match self.bring(learned, round) {
+            Request::Import(brought) => match self.bring(brought, round) {
                 Ok(notes) => Want::Done(notes),
                 Err(message) => {
                     let _ = answer.send(Reply::Refused { message });

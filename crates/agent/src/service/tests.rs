@@ -1,3 +1,5 @@
+mod travelling;
+
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 
@@ -12,6 +14,7 @@ use crate::protocol::{PortClaim, Reply, Request};
 struct Switch {
     programs: Arc<Mutex<Vec<HostProgram>>>,
     broken: Arc<AtomicBool>,
+    remembered: travelling::Memory,
 }
 
 impl Switch {
@@ -47,6 +50,10 @@ impl Enforcement for Switch {
 
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         Ok(Counters::default())
+    }
+
+    fn memory(&mut self) -> Result<Option<Box<dyn ConnectionMemory>>, DatapathError> {
+        Ok(Some(Box::new(self.remembered.clone())))
     }
 }
 
