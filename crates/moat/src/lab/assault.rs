@@ -172,6 +172,17 @@ impl<'a> Arena<'a> {
     }
 }
 
+impl Drop for Arena<'_> {
+    fn drop(&mut self) {
+        if let Some((host, port, _)) = self.unclaimed.take()
+            && let Some(host) = self.site.hosts.get(host)
+        {
+            // It goes with its namespace otherwise.
+            let _ = host.switch().unplug(&[port]);
+        }
+    }
+}
+
 /// Carries all out where nothing is enforced: who was reached, by attack and victim.
 pub(super) fn unprotected(
     site: &Site,

@@ -19,6 +19,20 @@ const LOG: &str = "/run/moat-agent.log";
 /// How long the agent may take to answer, and then to have everything in force.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Documents as files of the folder that the agent follows.
+pub(super) fn in_folder(sources: &[Source]) -> Vec<Source> {
+    let sources = sources.iter().enumerate();
+    let named = sources.map(|(number, source)| {
+        let name = source.name.rsplit('/').next().unwrap_or_default();
+        // Files of the same name may come from several folders.
+        Source::new(
+            format!("/etc/moat/{number:02}-{name}"),
+            source.text.as_str(),
+        )
+    });
+    named.collect()
+}
+
 /// Ends with everything in it.
 pub(super) struct Hypervisor {
     // Before the agent's parent, which ends when the agent does.
@@ -58,13 +72,11 @@ impl Hypervisor {
         self.libvirt.switch()
     }
 
-    /// Brings moat; guests that start from now on are under it from before their first frame.
-    pub(super) fn protect(&mut self, sources: &[Source]) -> anyhow::Result<()> {
-        for (number, source) in sources.iter().enumerate() {
-            let name = source.name.rsplit('/').next().unwrap_or_default();
-            // Files of the same name may come from several folders.
-            let path = format!("/etc/moat/{number}-{name}");
-            self.libvirt.write(&path, source.text.as_bytes())?;
+    /// Brings moat, with documents that have the names of [`in_folder`]; guests that start from now on are under it from before their first frame.
+    /// `host` is the Host document that it follows.
+    pub(super) fn protect(&mut self, host: Option<&str>, sources: &[Source]) -> anyhow::Result<()> {
+        for source in sources {
+            self.libvirt.write(&source.name, source.text.as_bytes())?;
         }
         let moat = self.moat.to_string_lossy().into_owned();
         self.libvirt.run(&moat, &["setup", "libvirt"])?;
@@ -74,7 +86,11 @@ impl Hypervisor {
             Ok(options.create(true).append(true).open(path)?)
         };
         let mut command = self.libvirt.command(&moat);
-        command.arg("agent").stdout(Stdio::from(log()?));
+        command.arg("agent");
+        if let Some(host) = host {
+            command.args(["--host", host]);
+        }
+        command.stdout(Stdio::from(log()?));
         command.stderr(Stdio::from(log()?));
         self.agent = Parent(Some(command.spawn().context("cannot start the agent")?));
         self.until("the agent to answer", |_| true)?;

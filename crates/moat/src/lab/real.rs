@@ -8,10 +8,11 @@ use datapath::Datapath;
 use datapath_nftables::NftablesDatapath;
 use policy::Catalog;
 use policy::document::{Document, Stateful};
-use policy::language::{RuleForm, Source, parse, to_yaml_all};
+use policy::language::{RuleForm, Source, load, parse, to_yaml_all};
 
 use super::body::{Body, Material};
 use super::enforcement::{self, Enforced, NotApplied};
+use super::hypervisor::in_folder;
 use super::progress::Progress;
 use super::report::Report;
 use super::site::{Place, Site};
@@ -40,6 +41,7 @@ pub(super) fn experiment(
     progress.step("booting the guests without moat");
     site.populate(&catalog, progress)?;
     let hosts = meant(&site, &catalog)?;
+    let sources = in_folder(&sources);
     let closed = matrix::closed_port(&site, &catalog, &hosts);
     let attacks = attacks::attacks(&catalog, &site, closed);
     let before = without_moat(&site, &attacks, PATIENCE, progress)?;
@@ -48,15 +50,16 @@ pub(super) fn experiment(
     site.clear()?;
     for host in &mut site.hosts {
         if let Place::Hypervisor(hypervisor) = &mut host.place {
-            hypervisor.protect(&sources)?;
+            hypervisor.protect(host.name.as_deref(), &sources)?;
         }
     }
     site.populate(&catalog, progress)?;
     await_enforced(&site)?;
-    let mut hosts = meant(&site, &catalog)?;
-    for host in &mut hosts {
+    // Origins stand in the kernel's rules, so these documents are the agents' own files.
+    for host in &mut meant(&site, &load(&sources)?)? {
         host.confirm()?;
     }
+    let mut hosts = meant(&site, &catalog)?;
     let mut report = with_moat(
         &site, &before, &attacks, &catalog, &mut hosts, PATIENCE, progress,
     )?;

@@ -174,7 +174,9 @@ impl Site {
         for resident in self.machines.drain(..) {
             let host = self.hosts.get(resident.host).map(|host| &host.place);
             if let Some(Place::Hypervisor(hypervisor)) = host {
-                hypervisor.libvirt.destroy(&domain_name(&resident.port))?;
+                let name = domain_name(&resident.port);
+                hypervisor.libvirt.destroy(&name)?;
+                hypervisor.libvirt.ask(&["undefine", &name])?;
             }
         }
         Ok(())
@@ -220,7 +222,7 @@ impl Site {
         Ok(())
     }
 
-    /// Defines the guests, where that is not done yet, and boots them, as many at once as there are CPUs: each keeps
+    /// Defines the guests and boots them, as many at once as there are CPUs: each keeps
     /// one busy.
     fn boot(&mut self, catalog: &Catalog, progress: &Progress) -> anyhow::Result<()> {
         let services = SERVICES.iter().filter_map(|service| service.port);
