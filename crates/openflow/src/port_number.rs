@@ -12,6 +12,13 @@ use crate::wire::{DecodeError, EncodeError, Reader, Writer};
 #[serde(transparent)]
 pub struct PortNumber(pub u32);
 
+impl Default for PortNumber {
+    /// [`Self::ANY`].
+    fn default() -> Self {
+        Self::ANY
+    }
+}
+
 const RESERVED: [(PortNumber, &str); 9] = [
     (PortNumber::UNSET, "UNSET"),
     (PortNumber::IN_PORT, "IN_PORT"),
