@@ -3,6 +3,7 @@
 
 mod check;
 mod fixed;
+mod normal;
 mod oxm;
 
 pub(crate) use oxm::{read_header, read_value, vlan_tci, write_field, write_header};

@@ -67,8 +67,17 @@ fn our_bytes_read_as_our_text(version: Version) {
         .iter()
         .map(|flow| ofctl::flow_mod(version, &flow.wanted, &flow.actions))
         .collect();
-    let ours: Vec<_> = flows.iter().map(|flow| expected(flow, version)).collect();
-    compare(version, &ours, &ofctl::print(&messages));
+    // In 1.0's own match "no tag" is said of the priority too.
+    let tag = |text: String| match version {
+        Version::V1_0 => text.replace("vlan_tci=0x0000/0x1fff", "vlan_tci=0x0000"),
+        _ => text,
+    };
+    let ours: Vec<_> = flows
+        .iter()
+        .map(|flow| tag(expected(flow, version)))
+        .collect();
+    let theirs: Vec<_> = ofctl::print(&messages).into_iter().map(tag).collect();
+    compare(version, &ours, &theirs);
 }
 
 fn their_bytes_of_our_text_are_ours(version: Version) {
@@ -164,6 +173,31 @@ fn text_becomes_the_bytes_of_1_3() {
 #[test]
 fn text_becomes_the_bytes_of_1_4() {
     their_bytes_of_our_text_are_ours(Version::V1_4);
+}
+
+/// In 1.5 the judge makes wide registers of narrow ones and names the packet type, so bytes differ where matches do not.
+#[test]
+fn text_becomes_the_values_of_1_5() {
+    let version = Version::V1_5;
+    let flows = flows(version, 0x00de_c0de);
+    let lines: Vec<_> = flows
+        .iter()
+        .map(|flow| format!("{} actions={}", flow.wanted, actions(&flow.actions)))
+        .collect();
+    for ((flow, line), (_, body)) in flows.iter().zip(&lines).zip(ofctl::send(version, &lines)) {
+        let mut reader = Reader::new(&body);
+        let theirs = Match::decode(version, &mut reader).expect("their match reads");
+        assert_eq!(theirs.normalised(), flow.wanted.normalised(), "{line}");
+        let theirs =
+            Instruction::decode_list(version, &mut reader).expect("their instructions read");
+        let ours = Action::as_sent(&flow.actions, version).expect("can be sent");
+        let ours = if ours.is_empty() {
+            Vec::new()
+        } else {
+            vec![Instruction::ApplyActions(ours)]
+        };
+        assert_eq!(theirs, ours, "{line}");
+    }
 }
 
 #[test]
