@@ -67,6 +67,35 @@ fn examples_come_back_from_their_bytes_and_from_json() {
     assert!(seen.len() >= 54, "{seen:?}");
 }
 
+/// Written again where `MOAT_UPDATE_CORPUS` is set; otherwise it must still be there.
+#[test]
+fn the_fuzzer_begins_with_the_examples() {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/connections");
+    for version in Version::ALL {
+        let all: Vec<_> = encoded()
+            .into_iter()
+            .filter(|(its, ..)| *its == version)
+            .collect();
+        for (number, some) in all.chunks(12).enumerate() {
+            let path = folder.join(format!("{}-{number:02}", version.protocol_name()));
+            if std::env::var_os("MOAT_UPDATE_CORPUS").is_some() {
+                let stream: Vec<u8> = some
+                    .iter()
+                    .flat_map(|(_, _, bytes)| bytes.clone())
+                    .collect();
+                std::fs::create_dir_all(&folder).expect("a writable folder");
+                std::fs::write(&path, stream).expect("a writable folder");
+            }
+            assert!(
+                path.exists(),
+                "{} is missing: set MOAT_UPDATE_CORPUS=1",
+                path.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn what_a_version_lacks_is_refused_and_leaves_nothing_behind() {
     let mut writer = Writer::new();
