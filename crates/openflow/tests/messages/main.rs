@@ -136,6 +136,30 @@ fn a_stream_is_cut_into_the_same_messages_wherever_it_is_split() {
     );
 }
 
+/// Printed, never judged: how fast flow mods are written.
+#[test]
+fn flow_mods_are_written_fast() {
+    let flows: Vec<_> = examples::flows(Version::V1_3)
+        .into_iter()
+        .map(|flow| Message::flow_mod(Version::V1_3, flow))
+        .collect();
+    let mut writer = Writer::with_capacity(1 << 20);
+    let began = std::time::Instant::now();
+    let mut written = 0_u32;
+    while written < 200_000 {
+        writer.clear();
+        for flow in &flows {
+            flow.encode(Version::V1_3, written, &mut writer)
+                .expect("1.3 has them all");
+            written += 1;
+        }
+    }
+    println!(
+        "{:.0} flow mods written a second",
+        f64::from(written) / began.elapsed().as_secs_f64()
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(20_000) })]
 
