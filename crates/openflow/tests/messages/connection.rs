@@ -253,9 +253,7 @@ fn a_bundle_is_committed_only_after_a_fence_without_errors() {
     for version in [Version::V1_3, Version::V1_4, Version::V1_5] {
         for refused in [false, true] {
             let (mut controller, _, _) = pair(&[version], &[version], now);
-            let flows = (0..3)
-                .map(|_| Message::FlowMod(Box::default()))
-                .collect();
+            let flows = (0..3).map(|_| Message::FlowMod(Box::default())).collect();
             let batch = controller
                 .submit(BatchKind::Bundle, flows)
                 .expect("submitted");
