@@ -67,8 +67,17 @@ fn our_bytes_read_as_our_text(version: Version) {
         .iter()
         .map(|flow| ofctl::flow_mod(version, &flow.wanted, &flow.actions))
         .collect();
-    let ours: Vec<_> = flows.iter().map(|flow| expected(flow, version)).collect();
-    compare(version, &ours, &ofctl::print(&messages));
+    // In 1.0's own match "no tag" is said of the priority too.
+    let tag = |text: String| match version {
+        Version::V1_0 => text.replace("vlan_tci=0x0000/0x1fff", "vlan_tci=0x0000"),
+        _ => text,
+    };
+    let ours: Vec<_> = flows
+        .iter()
+        .map(|flow| tag(expected(flow, version)))
+        .collect();
+    let theirs: Vec<_> = ofctl::print(&messages).into_iter().map(tag).collect();
+    compare(version, &ours, &theirs);
 }
 
 fn their_bytes_of_our_text_are_ours(version: Version) {

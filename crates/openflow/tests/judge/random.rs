@@ -332,9 +332,15 @@ pub(crate) fn random_actions(
     wanted: &Match,
 ) -> Vec<Action> {
     let count = entropy.below(5);
-    (0..count)
+    let mut actions: Vec<_> = (0..count)
         .map(|_| random_action(entropy, version, wanted, 0))
-        .collect()
+        .collect();
+    // A switch carries two tags at most.
+    let mut pushed = false;
+    actions.retain(|action| {
+        !matches!(action, Action::PushVlan(_)) || !std::mem::replace(&mut pushed, true)
+    });
+    actions
 }
 
 fn random_action(entropy: &mut Entropy, version: Version, wanted: &Match, depth: u8) -> Action {
