@@ -29,8 +29,11 @@ impl Certificates {
         let switch = issue(&authority, "switch", &[], 10, now()).expect("issued");
         for (file, text) in [
             ("ca.pem", &authority.certificate),
-            ("cert.pem", &switch.certificate),
-            ("key.pem", &switch.key),
+            // As `moat tls` writes it.
+            (
+                "switch.pem",
+                &format!("{}{}", switch.certificate, switch.key),
+            ),
         ] {
             std::fs::write(directory.join(file), text).expect("written");
         }
@@ -53,8 +56,8 @@ impl Certificates {
 
     fn server(&self, more: &[&str]) -> OvsdbServer {
         let files = [
-            format!("--private-key={}", self.file("key.pem")),
-            format!("--certificate={}", self.file("cert.pem")),
+            format!("--private-key={}", self.file("switch.pem")),
+            format!("--certificate={}", self.file("switch.pem")),
             format!("--ca-cert={}", self.file("ca.pem")),
         ];
         let mut arguments = vec!["--remote=pssl:6640:127.0.0.1"];

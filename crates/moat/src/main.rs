@@ -35,6 +35,7 @@ mod standing;
 mod stats;
 mod status;
 mod time;
+mod tls;
 mod trace;
 mod watch;
 
@@ -80,6 +81,7 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Port(arguments) => port::port(arguments, as_json),
         Command::Setup(arguments) => setup::setup(arguments, as_json),
         Command::Hook(arguments) => hook::hook(arguments, as_json),
+        Command::Tls(arguments) => tls::tls(arguments, as_json),
 
         Command::Import(arguments) => import::import(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
