@@ -12,6 +12,7 @@ pub mod protocol;
 mod service;
 mod standing;
 mod store;
+mod survey;
 mod systems;
 mod travel;
 
@@ -22,4 +23,4 @@ pub use listener::{Access, listen};
 pub use service::{Agent, Handle, ReadDocuments, Refused, Settings, StartError};
 pub use standing::{AgentStatus, PortState, PortStatus};
 pub use store::Store;
-pub use travel::Luggage;
+pub use travel::{Belongings, Luggage};

@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use datapath::{Capabilities, DatapathError, Degraded, Enforcement};
+use datapath::{ConnectionMemory, DatapathError, Degraded, Enforcement, HostCapabilities};
 use learning::{Moment, PortSnapshot, Snapshot};
 use policy::claim::ClaimChange;
 use policy::language::{Source, load};
-use round::Round;
+use round::{Look, Round};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
@@ -138,7 +138,7 @@ pub struct Agent<E> {
     settings: Settings,
     switch: E,
     read_documents: ReadDocuments,
-    capabilities: Capabilities,
+    capabilities: HostCapabilities,
     store: Store,
     systems: Systems,
     state: HostState,
@@ -147,6 +147,8 @@ pub struct Agent<E> {
     /// What ports had learned before this process began, until each of them is here.
     remembered: BTreeMap<String, PortSnapshot>,
     travel: Travel,
+    /// The switch's memory of connections, where it has one that can be read and written.
+    memory: Option<Box<dyn ConnectionMemory>>,
     /// Which interfaces ports are, as it was kept last.
     kept_bound: BoundPorts,
     standing: Standing,
@@ -177,12 +179,17 @@ impl<E: Enforcement> Agent<E> {
         let store = Store::open(&settings.lasting, &settings.volatile)?;
         let capabilities = switch.capabilities()?;
         let filters = settings.filters.clone();
+        let memory = switch.memory().unwrap_or_else(|error| {
+            warn!("connections do not travel: {error}");
+            None
+        });
         let mut agent = Self {
             state: HostState::new(settings.host.as_deref()),
             handle: handle.clone(),
             learners: Learners::new(),
             remembered: BTreeMap::new(),
             travel: Travel::default(),
+            memory,
             kept_bound: BoundPorts::default(),
             settings,
             switch,
@@ -205,10 +212,10 @@ impl<E: Enforcement> Agent<E> {
         agent.remember_addresses();
         agent.ready = known;
         if known {
-            agent.look();
+            agent.look(&Look::Everything);
         }
         agent.documents(!known);
-        agent.look();
+        agent.look(&Look::Everything);
         Ok(agent)
     }
 
@@ -319,13 +326,16 @@ impl<E: Enforcement> Agent<E> {
             let now = Instant::now();
             if now >= audit {
                 audit = after(self.settings.audit);
-                round.look = true;
+                round.look_at_everything();
             }
-            round.look |= retry.is_some_and(|at| now >= at);
-            round.look |= self.links_due.is_some_and(|at| now >= at);
+            let due = [retry, self.links_due];
             // Leases end in a look.
             let ended = self.learners.next_expiry();
-            round.look |= ended.is_some_and(|moment| moment <= moment_now());
+            if due.into_iter().flatten().any(|at| now >= at)
+                || ended.is_some_and(|moment| moment <= moment_now())
+            {
+                round.look_at_everything();
+            }
             let looked = round.looks();
             let stop = round.stop;
             self.carry_out(round);

@@ -1,7 +1,9 @@
 //! Change after change by one process: what a change costs follows what it changes. Knows for how
 //! long it may rely on what it committed last: as long as nobody's commit came between.
 
-use ::datapath::{Capabilities, Counters, Datapath, DatapathError, Enforced, Enforcement};
+use ::datapath::{
+    ConnectionMemory, Counters, Datapath, DatapathError, Enforced, Enforcement, HostCapabilities,
+};
 use nftables::{ReadError, Statistics};
 use policy::HostProgram;
 
@@ -9,6 +11,7 @@ use crate::datapath::NftablesDatapath;
 use crate::difference::{Change, Line};
 use crate::incremental::{Skeleton, ports_alone, shares_all, with_shared};
 use crate::lower::table;
+use crate::memory::KernelMemory;
 
 /// How often to begin anew because somebody else committed in between.
 const ATTEMPTS: u32 = 10;
@@ -180,8 +183,8 @@ fn unreadable(error: ReadError) -> DatapathError {
 }
 
 impl Enforcement for Session {
-    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
-        self.datapath.capabilities()
+    fn capabilities(&mut self) -> Result<HostCapabilities, DatapathError> {
+        Ok(self.datapath.capabilities()?.into())
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
@@ -201,5 +204,15 @@ impl Enforcement for Session {
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         let installed = self.datapath.read()?;
         Ok(NftablesDatapath::counters(&installed))
+    }
+
+    fn memory(&mut self) -> Result<Option<Box<dyn ConnectionMemory>>, DatapathError> {
+        if !self.datapath.capabilities()?.connection_tracking.present {
+            return Ok(None);
+        }
+        match KernelMemory::open() {
+            Ok(memory) => Ok(Some(Box::new(memory))),
+            Err(error) => Err(DatapathError::Unreachable(error.to_string())),
+        }
     }
 }

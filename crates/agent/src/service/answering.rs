@@ -172,6 +172,17 @@ impl<E: Enforcement> Agent<E> {
                 && !admitted.contains(&interface.ifindex)
                 && !uplinks.contains(&interface.ifindex)
         });
+        let mut ports = self.standing.ports(
+            self.state.provenance(),
+            self.state.catalog(),
+            counters,
+            self.switch_problem.as_deref(),
+            self.learners.learner(),
+        );
+        let notes = self.travel.notes();
+        for port in &mut ports {
+            port.notes.extend(notes.get(&port.port).cloned());
+        }
         AgentStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             network_namespace: network_namespace(),
@@ -182,13 +193,7 @@ impl<E: Enforcement> Agent<E> {
             deaf: self.deaf.clone(),
             degraded: degraded.collect(),
             quarantined: quarantined.map(|(name, _)| name.clone()).collect(),
-            ports: self.standing.ports(
-                self.state.provenance(),
-                self.state.catalog(),
-                counters,
-                self.switch_problem.as_deref(),
-                self.learners.learner(),
-            ),
+            ports,
         }
     }
 }

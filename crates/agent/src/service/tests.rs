@@ -1,7 +1,9 @@
+mod travelling;
+
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 
-use datapath::{Capability, Counters, Enforced};
+use datapath::{Capabilities, Capability, Counters, Enforced};
 use policy::HostProgram;
 
 use super::*;
@@ -12,6 +14,7 @@ use crate::protocol::{PortClaim, Reply, Request};
 struct Switch {
     programs: Arc<Mutex<Vec<HostProgram>>>,
     broken: Arc<AtomicBool>,
+    remembered: travelling::Memory,
 }
 
 impl Switch {
@@ -22,7 +25,7 @@ impl Switch {
 }
 
 impl Enforcement for Switch {
-    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
+    fn capabilities(&mut self) -> Result<HostCapabilities, DatapathError> {
         let present = Capability::present("tried", "nothing");
         Ok(Capabilities {
             connection_tracking: present.clone(),
@@ -30,7 +33,8 @@ impl Enforcement for Switch {
             limits: present.clone(),
             log: present,
             ..Capabilities::default()
-        })
+        }
+        .into())
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
@@ -46,6 +50,10 @@ impl Enforcement for Switch {
 
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         Ok(Counters::default())
+    }
+
+    fn memory(&mut self) -> Result<Option<Box<dyn ConnectionMemory>>, DatapathError> {
+        Ok(Some(Box::new(self.remembered.clone())))
     }
 }
 
