@@ -9,6 +9,7 @@ mod libvirt_writer;
 mod listener;
 mod metrics;
 pub mod protocol;
+mod remembered;
 mod service;
 mod standing;
 mod store;

@@ -192,14 +192,19 @@ fn listen_to_kernel(handle: &Handle) -> Result<(), Failure> {
     let hints = hints::listen()?;
     let handle = handle.clone();
     std::thread::spawn(move || {
-        let own = std::process::id();
         for hint in hints {
             let event = match hint {
-                // Who did it follows, and may be ourselves.
+                // Who did it follows.
                 Hint::Table => continue,
-                Hint::By { process, .. } if process == own => continue,
-                Hint::By { process, name } => Event::Switch {
+                // It may be ourselves: the agent knows its own commits, and not by the number of its
+                // process, which is another one in a namespace of processes.
+                Hint::By {
+                    process,
+                    name,
+                    generation,
+                } => Event::Switch {
                     by: Some(format!("{name} (process {process})")),
+                    generation: Some(generation),
                 },
                 Hint::Lost => Event::Links,
                 Hint::Interface { .. } => Event::Links,
