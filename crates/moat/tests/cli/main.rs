@@ -9,5 +9,6 @@ mod host;
 mod importing;
 mod keeping;
 mod resuming;
+mod serving;
 mod tracing;
 mod vlans;
