@@ -15,7 +15,7 @@ pub(crate) const INTERFACES: u32 = 6;
 const PORTS: usize = 4;
 const UPLINK: usize = 4;
 
-const MACS: [&str; 8] = [
+pub(crate) const MACS: [&str; 8] = [
     "52:54:00:00:00:01",
     "52:54:00:00:00:02",
     "52:54:00:00:00:03",

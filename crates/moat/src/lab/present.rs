@@ -36,6 +36,16 @@ fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
             report.kernel
         )?;
     }
+    if let Some(reason) = &report.untracked {
+        writeln!(
+            page,
+            "  {}",
+            paint(
+                Style::Bad,
+                format!("Not all that the documents require: {reason}.")
+            )
+        )?;
+    }
     let mut degraded = report.degraded.clone();
     degraded.sort();
     degraded.dedup();
@@ -71,6 +81,8 @@ fn verdict(page: &mut String, report: &Report) -> std::fmt::Result {
                 "and for everything denied the kernel's counter of the rule that denies it has moved."
             )
         )?;
+        let took = format!("All of it took {}.", duration(report.seconds));
+        writeln!(page, "{}", paint(Style::Faint, took))?;
         return writeln!(page);
     }
     writeln!(
@@ -111,6 +123,13 @@ fn verdict(page: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     writeln!(page)
+}
+
+fn duration(seconds: u64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
 }
 
 fn answered(yes: bool) -> &'static str {

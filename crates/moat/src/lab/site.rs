@@ -1,16 +1,22 @@
-//! The throw-away house: hosts as namespaces with their bridges, a wire between them, machines as
-//! namespaces, all as the documents declare. Knows nothing of policy.
+//! The throw-away house: hosts as namespaces with their bridges, a wire between them, machines as namespaces or as
+//! guests of QEMU, all as the documents declare. Knows nothing of policy.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use ipnet::IpNet;
 use policy::Catalog;
 use policy::document::{Host, Port};
+use testbed::guest::GuestSpec;
+use testbed::libvirtd::{Domain, GuestImage, Interface, Libvirtd};
 use testbed::{
-    Machine, MachineAddress, MachineSpec, NamespaceOptions, RawPort, Switch, SwitchSpec, join,
+    Machine, MachineAddress, MachineSpec, NamespaceOptions, Switch, SwitchPort, SwitchSpec, join,
 };
 
+use super::body::{Body, Guest, Material};
+use super::hypervisor::Hypervisor;
 use super::progress::Progress;
 use super::services::SERVICES;
 
@@ -27,7 +33,36 @@ pub(super) struct Site {
 pub(super) struct HostSite {
     /// `None`: no document declares a host.
     pub(super) name: Option<String>,
-    pub(super) switch: Switch,
+    pub(super) place: Place,
+}
+
+/// What a host consists of.
+pub(super) enum Place {
+    /// A bridge and no more.
+    Switch(Switch),
+    /// A libvirtd, too.
+    Hypervisor(Box<Hypervisor>),
+}
+
+impl HostSite {
+    pub(super) fn switch(&self) -> &Switch {
+        match &self.place {
+            Place::Switch(switch) => switch,
+            Place::Hypervisor(hypervisor) => hypervisor.switch(),
+        }
+    }
+
+    /// Plugs in an interface that no document knows.
+    pub(super) fn plug_unclaimed(&self, bridge: usize) -> anyhow::Result<SwitchPort> {
+        let switch = self.switch();
+        let mut port = switch.draft(bridge, switch.ends(), Some("unclaimed"));
+        if let Place::Hypervisor(_) = self.place {
+            // libvirt gives the names vnetN itself.
+            port.device = "unclaimed0".to_owned();
+        }
+        let port = switch.plug_as(port)?;
+        Ok(port)
+    }
 }
 
 /// One virtual machine with its one port.
@@ -37,7 +72,7 @@ pub(super) struct Resident {
     pub(super) host: usize,
     /// Which of the switch's bridges.
     pub(super) bridge: usize,
-    pub(super) machine: Machine,
+    pub(super) machine: Body,
 }
 
 impl Resident {
@@ -53,16 +88,18 @@ impl Resident {
     pub(super) fn name(&self) -> &str {
         self.port.vm.as_deref().unwrap_or(&self.port.name)
     }
-
-    /// Its end of the wire.
-    pub(super) fn raw(&self) -> anyhow::Result<RawPort> {
-        Ok(self.machine.port().open()?)
-    }
 }
 
 impl Site {
-    /// Builds what the catalog declares; `progress` hears of every step.
+    /// Builds what the catalog declares out of namespaces; `progress` hears of every step.
     pub(super) fn build(catalog: &Catalog, progress: &Progress) -> anyhow::Result<Self> {
+        let mut site = Self::hosts(catalog, Material::Namespaces)?;
+        site.populate(catalog, progress)?;
+        Ok(site)
+    }
+
+    /// Builds the hosts that the catalog declares, for machines of that material.
+    pub(super) fn hosts(catalog: &Catalog, material: Material) -> anyhow::Result<Self> {
         let declared: Vec<&Host> = catalog.hosts.values().collect();
         if declared.len() > 2 {
             bail!(
@@ -82,31 +119,71 @@ impl Site {
         };
         let mut hosts = Vec::new();
         for name in names {
-            let switch = Switch::with(&spec).context("cannot build a host")?;
-            hosts.push(HostSite { name, switch });
+            let place = match material {
+                Material::Namespaces => {
+                    Place::Switch(Switch::with(&spec).context("cannot build a host")?)
+                }
+                Material::Qemu => {
+                    let called = name.as_deref().unwrap_or("host");
+                    let started = Hypervisor::start(called, spec.clone());
+                    Place::Hypervisor(Box::new(started.context("cannot start a hypervisor")?))
+                }
+            };
+            hosts.push(HostSite { name, place });
         }
         let wire = match (declared.as_slice(), hosts.as_slice()) {
-            ([one, other], [first, second]) => wire(one, other, &first.switch, &second.switch)?,
+            ([one, other], [first, second]) => wire(one, other, first.switch(), second.switch())?,
             _ => None,
         };
-        let mut site = Self {
+        Ok(Self {
             hosts,
             machines: Vec::new(),
             wire,
-        };
+        })
+    }
+
+    /// Adds the machines; guests boot.
+    pub(super) fn populate(
+        &mut self,
+        catalog: &Catalog,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        if self.has_guests() {
+            return self.boot(catalog, progress);
+        }
         for (number, port) in catalog.ports.values().enumerate() {
             progress.detail(&format!(
                 "starting machine {} of {}",
                 number.saturating_add(1),
                 catalog.ports.len()
             ));
-            site.add(catalog, port)
+            self.add(catalog, port)
                 .with_context(|| format!("cannot build the machine of port {}", port.name))?;
         }
-        Ok(site)
+        Ok(())
     }
 
-    fn add(&mut self, catalog: &Catalog, port: &Port) -> anyhow::Result<()> {
+    /// Whether its machines are guests of QEMU.
+    pub(super) fn has_guests(&self) -> bool {
+        let mut hosts = self.hosts.iter();
+        hosts.any(|host| matches!(host.place, Place::Hypervisor(_)))
+    }
+
+    /// Ends all machines.
+    pub(super) fn clear(&mut self) -> anyhow::Result<()> {
+        for resident in self.machines.drain(..) {
+            let host = self.hosts.get(resident.host).map(|host| &host.place);
+            if let Some(Place::Hypervisor(hypervisor)) = host {
+                let name = domain_name(&resident.port);
+                hypervisor.libvirt.destroy(&name)?;
+                hypervisor.libvirt.ask(&["undefine", &name])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a port's machine belongs: which host, and which of its bridges.
+    fn location(&self, catalog: &Catalog, port: &Port) -> anyhow::Result<(usize, usize)> {
         let hosts = || self.hosts.iter();
         let host = match &port.host {
             Some(wanted) => hosts().position(|host| host.name.as_ref() == Some(wanted)),
@@ -118,8 +195,12 @@ impl Site {
             .networks
             .get(&port.network)
             .with_context(|| format!("{}: no document declares its network", port.origin))?;
-        let bridge = bridge_number(&network.bridge)?;
-        let switch = &self.hosts.get(host).context("no such host")?.switch;
+        Ok((host, bridge_number(&network.bridge)?))
+    }
+
+    fn add(&mut self, catalog: &Catalog, port: &Port) -> anyhow::Result<()> {
+        let (host, bridge) = self.location(catalog, port)?;
+        let switch = self.hosts.get(host).context("no such host")?.switch();
         let spec = MachineSpec {
             device: port.device.clone(),
             mac: Some(port.mac.0),
@@ -136,9 +217,89 @@ impl Site {
             port: port.clone(),
             host,
             bridge,
-            machine,
+            machine: Body::Namespace(machine),
         });
         Ok(())
+    }
+
+    /// Defines the guests and boots them, as many at once as there are CPUs: each keeps
+    /// one busy.
+    fn boot(&mut self, catalog: &Catalog, progress: &Progress) -> anyhow::Result<()> {
+        let services = SERVICES.iter().filter_map(|service| service.port);
+        let image = GuestImage::new(&GuestSpec::obeying(&services.collect::<Vec<u16>>()))?;
+        let mut births = Vec::new();
+        for port in catalog.ports.values() {
+            let (host, bridge) = self.location(catalog, port)?;
+            let place = self.hosts.get(host).map(|host| &host.place);
+            let Some(Place::Hypervisor(hypervisor)) = place else {
+                bail!("no such host");
+            };
+            let interface = Interface::bridge(&format!("br{bridge}"), port.mac.0);
+            let mut domain = Domain::new(&domain_name(port), &image, vec![interface]);
+            domain.control = true;
+            hypervisor.libvirt.define(&domain)?;
+            births.push((port, host, bridge, &hypervisor.libvirt));
+        }
+        let count = births.len();
+        let queue = Mutex::new(births.into_iter().enumerate());
+        let born = Mutex::new(Vec::new());
+        let work = || -> anyhow::Result<()> {
+            // Held for the taking alone.
+            let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+            while let Some((number, (port, host, bridge, libvirt))) = next() {
+                progress.detail(&format!(
+                    "booting guest {} of {count}",
+                    number.saturating_add(1)
+                ));
+                let machine = guest(libvirt, port)
+                    .with_context(|| format!("cannot boot the guest of port {}", port.name))?;
+                let resident = Resident {
+                    port: port.clone(),
+                    host,
+                    bridge,
+                    machine: Body::Guest(machine),
+                };
+                let mut born = born.lock().unwrap_or_else(PoisonError::into_inner);
+                born.push((number, resident));
+            }
+            Ok(())
+        };
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        thread::scope(|scope| -> anyhow::Result<()> {
+            let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+            let mut ended = threads.into_iter().map(|thread| thread.join());
+            ended.try_for_each(|ended| {
+                ended.unwrap_or_else(|_| Err(anyhow!("a thread that boots guests panicked")))
+            })
+        })?;
+        let mut born = born.into_inner().unwrap_or_else(PoisonError::into_inner);
+        born.sort_by_key(|(number, _)| *number);
+        self.machines = born.into_iter().map(|(_, resident)| resident).collect();
+        Ok(())
+    }
+}
+
+/// Boots a guest and waits until it does what it is told.
+fn guest(libvirt: &Libvirtd, port: &Port) -> anyhow::Result<Guest> {
+    let name = domain_name(port);
+    libvirt.boot(&name)?;
+    let device = libvirt.device_of(&name, port.mac.0)?;
+    let index = libvirt.switch().links().find(&device)?.index;
+    let mut remote = libvirt.remote(&name)?;
+    let addresses: Vec<MachineAddress> = port.addresses.iter().map(on_link).collect();
+    remote.add_addresses(&addresses)?;
+    Ok(Guest {
+        remote: Mutex::new(remote),
+        host: libvirt.switch().namespace().clone(),
+        tap: (device, index),
+    })
+}
+
+/// The VM's name; of a VM with several interfaces, each is a guest of its own here.
+fn domain_name(port: &Port) -> String {
+    match (&port.vm, port.name.strip_suffix("/0")) {
+        (Some(vm), Some(_)) => vm.clone(),
+        _ => port.name.replace('/', "."),
     }
 }
 

@@ -8,6 +8,7 @@ mod hooks;
 mod host;
 mod importing;
 mod keeping;
+mod openflow;
 mod resuming;
 mod serving;
 mod tracing;

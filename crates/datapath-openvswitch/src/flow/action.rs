@@ -1,0 +1,65 @@
+//! What a flow does. Knows the few actions that the pipeline needs.
+
+use super::Field;
+
+/// A part of a register: `length` bits from bit `first` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bits {
+    pub register: u8,
+    pub first: u32,
+    pub length: u32,
+}
+
+impl Bits {
+    /// So many bits of a register from one on.
+    pub const fn new(register: u8, first: u32, length: u32) -> Self {
+        Self {
+            register,
+            first,
+            length,
+        }
+    }
+}
+
+/// One action. A flow without any drops.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// To a port, unless the frame came in there.
+    Output(u16),
+    /// Sets a part of a register.
+    Load(Bits, u32),
+    /// Copies a header field to the low bits of a part of a register.
+    Read(Field, Bits),
+    /// Copies one part of a register to another of the same length.
+    Copy { from: Bits, to: Bits },
+    /// Copies 16 bits of a register to the tag: bit 12 says whether there is one afterwards.
+    WriteTag(Bits),
+    /// Takes the tag off.
+    StripTag,
+    /// Looks on in another table, then goes on behind this action.
+    Resubmit(u8),
+    /// Does this to a copy.
+    Clone(Vec<Action>),
+    /// Makes a flow that knows where this frame's sender is.
+    Learn(LearnSpec),
+    /// Asks the tracker about the frame in the zone that a register part names, and looks on in a table.
+    Track { zone: Bits, table: u8 },
+    /// Makes the frame's connection a known one.
+    Commit { zone: Bits },
+}
+
+/// How a sender's place is remembered.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LearnSpec {
+    pub table: u8,
+    pub priority: u16,
+    pub cookie: u64,
+    /// Forgotten after so many seconds without another frame.
+    pub seconds: u16,
+    /// At most so many are remembered by this flow.
+    pub limit: u32,
+    /// What must be the same as now.
+    pub domain: Bits,
+    /// Where the port goes that the frame came from.
+    pub target: Bits,
+}
