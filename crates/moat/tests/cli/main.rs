@@ -11,5 +11,6 @@ mod importing;
 mod keeping;
 mod openflow;
 mod resuming;
+mod serving;
 mod tracing;
 mod vlans;
