@@ -1,8 +1,12 @@
 //! The datapath that lowers programs to OpenFlow tables of Open vSwitch. Knows flows and their ownership; what a
 //! policy means is left to `policy`.
 
+pub mod difference;
 pub mod flow;
 pub mod lower;
+pub mod session;
 pub mod topology;
+pub mod wire;
 
 pub use lower::{Lowered, lower};
+pub use session::Session;
