@@ -60,13 +60,8 @@ pub struct AttachedInterface {
 impl Attached {
     /// Reads the copy of the database.
     pub fn of(cache: &Cache) -> Self {
-        let bridges = cache.rows("Bridge").filter_map(|row| {
-            let bridge = cache.get::<Bridge>(row.uuid())?;
-            Some((
-                bridge.name.clone(),
-                attached_bridge(cache, row.uuid(), bridge),
-            ))
-        });
+        let bridges = cache.all::<Bridge>();
+        let bridges = bridges.map(|bridge| (bridge.name.clone(), attached_bridge(cache, bridge)));
         Self {
             bridges: bridges.collect(),
         }

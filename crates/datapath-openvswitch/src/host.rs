@@ -11,9 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use channel::Target;
-use datapath::{
-    Counters, DatapathError, Enforced, Enforcement, HostCapabilities, OtherSwitch,
-};
+use datapath::{Counters, DatapathError, Enforced, Enforcement, HostCapabilities, OtherSwitch};
 use ovsdb::session::Settings;
 use ovsdb::vswitch::{Bridge, DATABASE, Interface, Port};
 use ovsdb::{Client, Event, Watch};
@@ -97,7 +95,11 @@ impl OpenVSwitch {
     }
 
     /// The session with a bridge; a new one where there is none or the last has failed.
-    fn session(&mut self, name: &str, bridge: &AttachedBridge) -> Result<&mut Session, DatapathError> {
+    fn session(
+        &mut self,
+        name: &str,
+        bridge: &AttachedBridge,
+    ) -> Result<&mut Session, DatapathError> {
         let session = match self.sessions.remove(name) {
             Some(session) => session,
             None => {
@@ -121,13 +123,16 @@ impl OpenVSwitch {
         let Some(bridge) = self.attached.bridges.get(name).cloned() else {
             return Ok(Enforced::default());
         };
-        let managed = program.bridges.get(name).is_some_and(|bridge| bridge.managed);
+        let managed = program
+            .bridges
+            .get(name)
+            .is_some_and(|bridge| bridge.managed);
         if managed {
             self.close_on_failure(name, &bridge)?;
         }
         self.taken.insert(name.to_owned());
         let part = program.on_bridges(|it| it == name);
-        let enforced = self.session(name, &bridge)?.bring(&part);
+        let enforced = self.session(name, &bridge)?.enforce(part);
         if enforced.is_err() {
             // Whatever happened to it, the next attempt begins anew.
             self.sessions.remove(name);
@@ -145,12 +150,12 @@ impl OpenVSwitch {
         if removed.is_err() {
             self.sessions.remove(name);
         }
-        let changed = removed?;
+        removed?;
         self.open_on_failure(name, &bridge)?;
         self.taken.remove(name);
         self.sessions.remove(name);
         Ok(Enforced {
-            commits: u32::from(changed),
+            commits: 1,
             changes: vec![format!("bridge {name} is given back")],
         })
     }
@@ -224,7 +229,7 @@ impl Enforcement for OpenVSwitch {
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         let mut whole = Counters::default();
         for session in self.sessions.values_mut() {
-            let part = session.counted()?;
+            let part = session.counters()?;
             for (id, value) in part.rules {
                 let slot = whole.rules.entry(id).or_default();
                 slot.frames = slot.frames.saturating_add(value.frames);
@@ -246,14 +251,32 @@ fn connect(path: &Path) -> io::Result<UnixStream> {
 fn settings() -> Settings {
     let watches = vec![
         Watch::columns::<Bridge>(&[
-            "name", "ports", "datapath_type", "fail_mode", "protocols", "controller", "other_config",
+            "name",
+            "ports",
+            "datapath_type",
+            "fail_mode",
+            "protocols",
+            "controller",
+            "other_config",
             "external_ids",
         ]),
         Watch::columns::<Port>(&[
-            "name", "interfaces", "tag", "trunks", "vlan_mode", "external_ids", "other_config",
+            "name",
+            "interfaces",
+            "tag",
+            "trunks",
+            "vlan_mode",
+            "external_ids",
+            "other_config",
         ]),
         Watch::columns::<Interface>(&[
-            "name", "ofport", "ifindex", "mac_in_use", "error", "external_ids", "type",
+            "name",
+            "ofport",
+            "ifindex",
+            "mac_in_use",
+            "error",
+            "external_ids",
+            "type",
         ]),
         Watch::columns::<ovsdb::vswitch::OpenVSwitch>(&["cur_cfg", "next_cfg", "bridges"]),
     ];
