@@ -263,7 +263,8 @@ fn read_tuple(tuple: &[u8]) -> Option<Option<(u8, SocketAddr, SocketAddr)>> {
         _ => None,
     };
     let source = address(v4_source, v6_source);
-    let (Some(source), Some(destination)) = (source, address(v4_destination, v6_destination)) else {
+    let (Some(source), Some(destination)) = (source, address(v4_destination, v6_destination))
+    else {
         return Some(None);
     };
     Some(Some((
