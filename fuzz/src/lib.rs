@@ -2,6 +2,7 @@
 //! panics where something does not hold, so that coverage-guided fuzzing (`cargo-fuzz/`), the
 //! replay of the corpus and the short run of `make test` are the same targets.
 
+mod connections;
 mod flows;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use policy::language::{Source, load, parse_rule};
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 use policy::program::{ConnectionState, Direction};
 
+pub use connections::connections;
 pub use flows::{flow_texts, flows};
 
 /// A target by name, as the corpus folders are called.
@@ -28,6 +30,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ovsdb", ovsdb_socket),
     ("flows", flows),
     ("flow-texts", flow_texts),
+    ("connections", connections),
 ];
 
 /// Any text is read or refused with a place in it; what is read compiles and evaluates.

@@ -302,27 +302,34 @@ impl fmt::Display for Envelope {
             self.version,
             self.xid
         )?;
-        write_body(formatter, self.version, &self.message)
+        write_body(formatter, self.version, &self.message, true)
     }
 }
 
+/// An error shows the message that it is about; one within that shows bytes, or a peer could nest them without end.
 fn write_body(
     formatter: &mut fmt::Formatter<'_>,
     version: Version,
     message: &Message,
+    outermost: bool,
 ) -> fmt::Result {
     match message {
         Message::FlowMod(flow) | Message::NxFlowMod(flow) => write!(formatter, ": {flow}"),
         Message::Error(error) => {
             write!(formatter, ": {}", error.error.describe(version))?;
-            // What was refused, if that can be read; else the bytes.
-            match (
-                Envelope::decode(&error.data.0),
-                std::str::from_utf8(&error.data.0),
-            ) {
-                (Ok(refused), _) => write!(formatter, "\n refused: {refused}"),
-                (Err(_), _) if error.data.0.is_empty() => Ok(()),
-                (Err(_), Ok(text)) if !text.contains(char::is_control) => {
+            let refused = Envelope::decode(&error.data.0).ok().filter(|_| outermost);
+            match (refused, std::str::from_utf8(&error.data.0)) {
+                (Some(refused), _) => {
+                    let (name, xid) = (refused.message.name(), refused.xid);
+                    write!(
+                        formatter,
+                        "\n refused: {name} (OpenFlow {}, xid {xid:#x})",
+                        refused.version
+                    )?;
+                    write_body(formatter, refused.version, &refused.message, false)
+                }
+                (None, _) if error.data.0.is_empty() => Ok(()),
+                (None, Ok(text)) if !text.contains(char::is_control) => {
                     write!(formatter, ": {text}")
                 }
                 _ => write!(formatter, "\n refused: {}", error.data),
@@ -330,7 +337,7 @@ fn write_body(
         }
         Message::BundleAdd(add) => {
             write!(formatter, ": bundle {}: {}", add.bundle, add.message.name())?;
-            write_body(formatter, version, &add.message)
+            write_body(formatter, version, &add.message, outermost)
         }
         Message::MultipartReply(reply) => match &reply.body {
             ReplyBody::Flow(flows) | ReplyBody::NxFlow(flows) => {

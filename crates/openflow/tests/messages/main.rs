@@ -67,6 +67,35 @@ fn examples_come_back_from_their_bytes_and_from_json() {
     assert!(seen.len() >= 54, "{seen:?}");
 }
 
+/// Written again where `MOAT_UPDATE_CORPUS` is set; otherwise it must still be there.
+#[test]
+fn the_fuzzer_begins_with_the_examples() {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/connections");
+    for version in Version::ALL {
+        let all: Vec<_> = encoded()
+            .into_iter()
+            .filter(|(its, ..)| *its == version)
+            .collect();
+        for (number, some) in all.chunks(12).enumerate() {
+            let path = folder.join(format!("{}-{number:02}", version.protocol_name()));
+            if std::env::var_os("MOAT_UPDATE_CORPUS").is_some() {
+                let stream: Vec<u8> = some
+                    .iter()
+                    .flat_map(|(_, _, bytes)| bytes.clone())
+                    .collect();
+                std::fs::create_dir_all(&folder).expect("a writable folder");
+                std::fs::write(&path, stream).expect("a writable folder");
+            }
+            assert!(
+                path.exists(),
+                "{} is missing: set MOAT_UPDATE_CORPUS=1",
+                path.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn what_a_version_lacks_is_refused_and_leaves_nothing_behind() {
     let mut writer = Writer::new();
@@ -104,6 +133,30 @@ fn a_stream_is_cut_into_the_same_messages_wherever_it_is_split() {
     assert!(
         framer.next_message().is_err(),
         "a message shorter than its header"
+    );
+}
+
+/// Printed, never judged: how fast flow mods are written.
+#[test]
+fn flow_mods_are_written_fast() {
+    let flows: Vec<_> = examples::flows(Version::V1_3)
+        .into_iter()
+        .map(|flow| Message::flow_mod(Version::V1_3, flow))
+        .collect();
+    let mut writer = Writer::with_capacity(1 << 20);
+    let began = std::time::Instant::now();
+    let mut written = 0_u32;
+    while written < 200_000 {
+        writer.clear();
+        for flow in &flows {
+            flow.encode(Version::V1_3, written, &mut writer)
+                .expect("1.3 has them all");
+            written += 1;
+        }
+    }
+    println!(
+        "{:.0} flow mods written a second",
+        f64::from(written) / began.elapsed().as_secs_f64()
     );
 }
 

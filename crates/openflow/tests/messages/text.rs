@@ -1,8 +1,8 @@
 //! Flows as text.
 
 use crate::examples::FLOWS;
-use openflow::message::{FlowCommand, FlowStats};
-use openflow::{FlowMod, Version, parse_flow};
+use openflow::message::{BundleAdd, ErrorCode, ErrorMessage, FlowCommand, FlowStats};
+use openflow::{Envelope, FlowMod, Message, Version, parse_flow};
 
 #[test]
 fn flows_are_printed_as_they_are_read() {
@@ -66,5 +66,37 @@ fn a_dumped_line_is_the_flow_that_it_shows() {
     assert_eq!(
         shown.to_string(),
         "cookie=0x7, table=1, send_flow_rem priority=100,tcp,in_port=4 actions=output:2"
+    );
+}
+
+#[test]
+fn errors_about_errors_are_printed_without_end_of_stack() {
+    let error = ErrorCode::Standard { kind: 1, code: 1 };
+    let mut bytes = vec![4, 20, 0, 8, 0, 0, 0, 1];
+    while bytes.len() < 60_000 {
+        let message = Message::Error(ErrorMessage {
+            error,
+            data: bytes.into(),
+        });
+        let inside = BundleAdd {
+            bundle: 1,
+            flags: 0,
+            message: Box::new(message),
+            properties: Vec::new().into(),
+        };
+        let message = Message::BundleAdd(inside);
+        bytes = Envelope {
+            version: Version::V1_4,
+            xid: 1,
+            message,
+        }
+        .to_bytes()
+        .expect("bytes");
+    }
+    let text = Envelope::decode(&bytes).expect("readable").to_string();
+    assert_eq!(
+        text.matches("OFPBRC_BAD_TYPE").count(),
+        2,
+        "the outermost, and the one that it is about"
     );
 }
