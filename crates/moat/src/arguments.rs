@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Color;
 use crate::{
-    change, check, confirm, doctor, drift, guard, guardian, hook, import, lab, port, reference,
+    change, check, confirm, doctor, drift, guard, guardian, hook, import, lab, openflow, port, reference,
     serve, setup, stats, status, tls, trace, watch,
 };
 
@@ -297,6 +297,18 @@ Examples:
 Exit codes: 0 all is converted, 1 some of it cannot be expressed, 2 the input or the command line is wrong,
 3 the system refused.")]
     Import(import::ImportArguments),
+
+    /// Read and write OpenFlow messages, all versions and Open vSwitch's own
+    #[command(after_help = "\
+Examples:
+  moat openflow decode 0414000800000001
+  moat openflow decode messages.bin --json
+  moat openflow encode --version 1.4 'table=1,priority=100,tcp,tp_dst=22,actions=drop'
+
+Nothing is sent.
+
+Exit codes: 0 done, 1 some of the input cannot be read, 2 the input or the command line is wrong.")]
+    Openflow(openflow::OpenflowArguments),
 
     /// List the services that rules can name
     #[command(after_help = "\

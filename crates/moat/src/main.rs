@@ -20,6 +20,7 @@ mod imagined;
 mod import;
 mod lab;
 mod live;
+mod openflow;
 mod output;
 mod part;
 mod port;
@@ -84,6 +85,7 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Tls(arguments) => tls::tls(arguments, as_json),
 
         Command::Import(arguments) => import::import(arguments, as_json),
+        Command::Openflow(arguments) => openflow::openflow(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
         Command::Schema(arguments) => reference::schema(arguments),
         Command::Rule(arguments) => reference::rule(arguments, as_json),

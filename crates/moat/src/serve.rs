@@ -1,6 +1,7 @@
 //! `moat agent`: the service of one host. Knows what wakes it and where it logs; what it does is left
 //! to the crate `agent`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -63,6 +64,9 @@ pub(crate) struct ServeArguments {
     /// What becomes of a VM that has a port whose policy cannot be enforced
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub refused: WhenRefused,
+    /// Let Prometheus fetch http://ADDRESS:PORT/metrics; anybody who can connect may read it
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// How to log
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub log: LogFormat,
@@ -127,6 +131,13 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
         let path = arguments.socket.display();
         Failure::system(format!("cannot listen at {path}: {error}"))
     })?;
+    if let Some(address) = arguments.metrics {
+        std::net::TcpListener::bind(address)
+            .and_then(|listener| agent::export_metrics(listener, handle.clone()))
+            .map_err(|error| {
+                Failure::system(format!("metrics cannot be served at {address}: {error}"))
+            })?;
+    }
     if !arguments.no_libvirt {
         let endpoints = libvirt::Endpoints::below(Path::new("/"));
         agent::follow_libvirt(endpoints, handle)
@@ -192,14 +203,19 @@ fn listen_to_kernel(handle: &Handle) -> Result<(), Failure> {
     let hints = hints::listen()?;
     let handle = handle.clone();
     std::thread::spawn(move || {
-        let own = std::process::id();
         for hint in hints {
             let event = match hint {
-                // Who did it follows, and may be ourselves.
+                // Who did it follows.
                 Hint::Table => continue,
-                Hint::By { process, .. } if process == own => continue,
-                Hint::By { process, name } => Event::Switch {
+                // It may be ourselves: the agent knows its own commits, and not by the number of its
+                // process, which is another one in a namespace of processes.
+                Hint::By {
+                    process,
+                    name,
+                    generation,
+                } => Event::Switch {
                     by: Some(format!("{name} (process {process})")),
+                    generation: Some(generation),
                 },
                 Hint::Lost => Event::Links,
                 Hint::Interface { .. } => Event::Links,

@@ -9,6 +9,8 @@ mod hooks;
 mod host;
 mod importing;
 mod keeping;
+mod openflow;
 mod resuming;
+mod serving;
 mod tracing;
 mod vlans;

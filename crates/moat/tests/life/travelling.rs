@@ -61,7 +61,7 @@ fn a_learned_address_is_in_force_at_the_target_before_the_guest_runs_there() {
     // As the agent of the source writes it where connections are tracked.
     let element = format!(
         "<connections><port mac='{}'>{CONNECTION}</port></connections>",
-        mac(1)
+        mac_text(mac(1))
     );
     let write = [
         "metadata",

@@ -110,7 +110,7 @@ fields! {
     Ipv6Dst: "ipv6_dst" "", 128, Ipv6, Bits, Ipv6, ReadWrite,
         [(V1_2, OXM_OF, 27, "OXM_OF_IPV6_DST", 16), (V1_0, NXM_NX, 20, "NXM_NX_IPV6_DST", 16)];
     /// Bit 0: a fragment. Bit 1: not the first.
-    IpFrag: "ip_frag" "nw_frag", 8, Fragment, Bits, Ip, ReadOnly, [(V1_0, NXM_NX, 26, "NXM_NX_IP_FRAG", 1)];
+    IpFrag: "ip_frag" "nw_frag", 2, Fragment, Bits, Ip, ReadOnly, [(V1_0, NXM_NX, 26, "NXM_NX_IP_FRAG", 1)];
     /// DSCP, six bits.
     IpDscp: "ip_dscp" "", 6, Decimal, Exact, Ip, ReadWrite, [(V1_2, OXM_OF, 8, "OXM_OF_IP_DSCP", 1)];
     /// The same as bits 2 to 7 of the TOS byte, as Nicira's actions name it. A match has [`IpDscp`](Self::IpDscp)

@@ -36,7 +36,11 @@ impl Match {
                 .is_some_and(|eth| wanted.contains(&eth))
         };
         let ip = || eth_type(&[0x0800, 0x86dd]);
-        let protocol = |number| self.exact_value(Field::IpProto) == Some(number);
+        // A later fragment has no transport header.
+        let later = self
+            .get(Field::IpFrag)
+            .is_some_and(|known| known.value() & 2 != 0);
+        let protocol = |number| !later && self.exact_value(Field::IpProto) == Some(number);
         let icmpv6 = || eth_type(&[0x86dd]) && protocol(58);
         let neighbour = |types: &[u128]| {
             icmpv6()
