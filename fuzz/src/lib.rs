@@ -2,11 +2,15 @@
 //! panics where something does not hold, so that coverage-guided fuzzing (`cargo-fuzz/`), the
 //! replay of the corpus and the short run of `make test` are the same targets.
 
+mod flows;
+
 use std::time::Duration;
 
 use policy::language::{Source, load, parse_rule};
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 use policy::program::{ConnectionState, Direction};
+
+pub use flows::{flow_texts, flows};
 
 /// A target by name, as the corpus folders are called.
 pub type Target = fn(&[u8]);
@@ -22,6 +26,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("libvirt-xml", libvirt_xml),
     ("leases", leases),
     ("ovsdb", ovsdb_socket),
+    ("flows", flows),
+    ("flow-texts", flow_texts),
 ];
 
 /// Any text is read or refused with a place in it; what is read compiles and evaluates.

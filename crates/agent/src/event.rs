@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 use import::libvirt::Asked;
 use libvirt::DomainRef;
 use libvirt::xml::{Domain, Network};
+use policy::claim::ClaimChange;
 use policy::program::Direction;
 
 use crate::protocol::{Reply, Request};
@@ -34,6 +35,11 @@ pub enum Event {
         by: Option<String>,
         /// What the switch calls its state since then; `None`: it may have changed more than once.
         generation: Option<u32>,
+    },
+    /// A source says what there is, by itself.
+    Said {
+        source: &'static str,
+        change: ClaimChange,
     },
     /// libvirt tells by its socket.
     Libvirt(Told),

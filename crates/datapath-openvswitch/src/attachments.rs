@@ -262,6 +262,7 @@ fn claim(
             _ => None,
         },
         labels,
+        only_if_alone: true,
         ..Claim::default()
     })
 }

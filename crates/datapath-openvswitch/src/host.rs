@@ -5,6 +5,7 @@
 mod fail_mode;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,20 @@ const READ_TIMEOUT: Duration = Duration::from_millis(100);
 /// Where the database of the switch in that folder listens.
 pub fn database(directory: &Path) -> Target {
     Target::Unix(directory.join("db.sock"))
+}
+
+/// Whether the switch in that folder is one of the calling thread's network namespace, as far as can be
+/// told: its folder may be seen from others, whose bridges are other people's.
+pub fn is_here(directory: &Path) -> bool {
+    let Ok(stream) = UnixStream::connect(directory.join("db.sock")) else {
+        return true;
+    };
+    let Ok(peer) = rustix::net::sockopt::socket_peercred(&stream) else {
+        return true;
+    };
+    let namespace = |process: &str| fs::read_link(format!("/proc/{process}/ns/net")).ok();
+    let theirs = namespace(&peer.pid.as_raw_nonzero().to_string());
+    theirs.is_none_or(|theirs| Some(theirs) == namespace("thread-self"))
 }
 
 /// One host's Open vSwitch.

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Color;
 use crate::{
-    change, check, confirm, doctor, drift, guard, guardian, hook, import, lab, openflow, port, reference,
-    serve, setup, stats, status, tls, trace, watch,
+    change, check, confirm, doctor, drift, guard, guardian, hook, import, lab, openflow, port,
+    reference, serve, setup, stats, status, tls, trace, watch,
 };
 
 /// A moat around every virtual machine: security profiles for the ports of Linux bridges.

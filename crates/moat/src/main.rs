@@ -35,6 +35,7 @@ mod situation;
 mod standing;
 mod stats;
 mod status;
+mod switches;
 mod time;
 mod tls;
 mod trace;

@@ -4,9 +4,9 @@
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
-use clap::{Args, Subcommand};
 use ::openflow::message::Bytes;
 use ::openflow::{Envelope, Framer, Message, Version, parse_flow};
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::fault::{Failure, Outcome};
@@ -34,7 +34,9 @@ Exit codes: 0 all is read, 1 some of it cannot be read, 2 the input or the comma
     Decode(DecodeArguments),
 
     /// Write messages: flows as ovs-ofctl takes them, or anything as JSON
-    #[command(disable_version_flag = true, after_help = "\
+    #[command(
+        disable_version_flag = true,
+        after_help = "\
 Examples:
   moat openflow encode 'table=1,priority=100,tcp,tp_dst=22,actions=drop'
   moat openflow encode --version 1.5 'ip,actions=ct(table=2)' 'delete cookie=0x7/-1'
@@ -44,7 +46,8 @@ Examples:
 JSON is what `moat openflow decode --json` prints. Flows may begin with add (which is meant if none is said),
 modify, modify_strict, delete or delete_strict.
 
-Exit codes: 0 written, 2 a flow, a message or the command line is wrong.")]
+Exit codes: 0 written, 2 a flow, a message or the command line is wrong."
+    )]
     Encode(EncodeArguments),
 }
 
@@ -93,7 +96,9 @@ fn decode(arguments: &DecodeArguments, as_json: bool) -> Result<Outcome, Failure
         for message in &found {
             match message {
                 Found::Message(envelope) => output::line(envelope.to_string()),
-                Found::Unreadable { bytes, error } => output::line(format!("unreadable: {error}\n {bytes}")),
+                Found::Unreadable { bytes, error } => {
+                    output::line(format!("unreadable: {error}\n {bytes}"))
+                }
             }
         }
     }
@@ -104,7 +109,9 @@ fn decode(arguments: &DecodeArguments, as_json: bool) -> Result<Outcome, Failure
 fn as_value(found: &Found) -> Value {
     match found {
         Found::Message(envelope) => serde_json::to_value(envelope).unwrap_or_default(),
-        Found::Unreadable { bytes, error } => json!({"unreadable": bytes.to_string(), "error": error}),
+        Found::Unreadable { bytes, error } => {
+            json!({"unreadable": bytes.to_string(), "error": error})
+        }
     }
 }
 
@@ -120,18 +127,27 @@ fn read_messages(bytes: &[u8]) -> Vec<Found> {
                 at = at.saturating_add(message.len());
                 found.push(match Envelope::decode(message) {
                     Ok(envelope) => Found::Message(envelope),
-                    Err(error) => Found::Unreadable { bytes: Bytes(message.to_vec()), error: error.to_string() },
+                    Err(error) => Found::Unreadable {
+                        bytes: Bytes(message.to_vec()),
+                        error: error.to_string(),
+                    },
                 });
             }
             Ok(None) => {
                 if !rest().0.is_empty() {
                     let error = "the last message is cut short".to_owned();
-                    found.push(Found::Unreadable { bytes: rest(), error });
+                    found.push(Found::Unreadable {
+                        bytes: rest(),
+                        error,
+                    });
                 }
                 return found;
             }
             Err(error) => {
-                found.push(Found::Unreadable { bytes: rest(), error: error.to_string() });
+                found.push(Found::Unreadable {
+                    bytes: rest(),
+                    error: error.to_string(),
+                });
                 return found;
             }
         }
@@ -163,11 +179,20 @@ fn input(argument: &str) -> Result<Vec<u8>, Failure> {
         .filter(|letter| !letter.is_whitespace() && !matches!(letter, ':' | '-'))
         .collect();
     let digits = digits.strip_prefix("0x").unwrap_or(&digits);
-    let read = digits.parse::<Bytes>().ok().filter(|bytes| !bytes.0.is_empty());
+    let read = digits
+        .parse::<Bytes>()
+        .ok()
+        .filter(|bytes| !bytes.0.is_empty());
     read.map(|bytes| bytes.0).ok_or_else(|| {
-        let what = if argument == "-" { "the standard input" } else { argument };
-        Failure::usage(format!("{what} is neither a file nor pairs of hexadecimal digits"))
-            .help("give a message such as 0414000800000001, or the name of a file with some")
+        let what = if argument == "-" {
+            "the standard input"
+        } else {
+            argument
+        };
+        Failure::usage(format!(
+            "{what} is neither a file nor pairs of hexadecimal digits"
+        ))
+        .help("give a message such as 0414000800000001, or the name of a file with some")
     })
 }
 
@@ -209,9 +234,16 @@ fn encode(arguments: &EncodeArguments, as_json: bool) -> Result<Outcome, Failure
             .and_then(|()| out.flush())
             .map_err(|error| Failure::system(format!("cannot write: {error}")))?;
     } else if as_json {
-        output::json(&Value::Array(written.iter().map(|bytes| bytes.to_string().into()).collect()));
+        output::json(&Value::Array(
+            written
+                .iter()
+                .map(|bytes| bytes.to_string().into())
+                .collect(),
+        ));
     } else {
-        written.iter().for_each(|bytes| output::line(bytes.to_string()));
+        written
+            .iter()
+            .for_each(|bytes| output::line(bytes.to_string()));
     }
     Ok(Outcome::Fine)
 }
@@ -230,8 +262,14 @@ fn read_items(text: &str, version: Version, envelopes: &mut Vec<Envelope>) -> Re
             Failure::usage(format!("`{}`: {error}", line.trim()))
                 .help("write flows as for ovs-ofctl add-flow, such as 'priority=100,tcp,tp_dst=22,actions=drop'")
         })?;
-        let xid = u32::try_from(envelopes.len()).unwrap_or(u32::MAX).saturating_add(1);
-        envelopes.push(Envelope { version, xid, message: Message::flow_mod(version, flow) });
+        let xid = u32::try_from(envelopes.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(1);
+        envelopes.push(Envelope {
+            version,
+            xid,
+            message: Message::flow_mod(version, flow),
+        });
     }
     Ok(())
 }

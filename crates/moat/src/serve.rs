@@ -10,7 +10,9 @@ use agent::protocol::{Reply, Request};
 use agent::{Access, Agent, Event, Handle, Refused, Settings};
 use clap::{Args, ValueEnum};
 use datapath_nftables::{LearningFeed, NftablesDatapath, Report, Session};
+use datapath_openvswitch::OpenVSwitch;
 use notify::{RecursiveMode, Watcher as _};
+use policy::claim::ClaimChange;
 use policy::language::Source;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -22,6 +24,7 @@ use crate::documents;
 use crate::fault::{Failure, Outcome};
 use crate::hints::{self, Hint};
 use crate::output;
+use crate::switches::Switches;
 use crate::time;
 
 /// Editors and packages write several files one after the other.
@@ -58,6 +61,12 @@ pub(crate) struct ServeArguments {
     /// Do not follow libvirt by its socket: its hooks alone tell of VMs
     #[arg(long)]
     pub no_libvirt: bool,
+    /// Folder with the sockets of Open vSwitch, whose bridges are kept as the documents say, too
+    #[arg(long, value_name = "DIR", default_value = datapath_openvswitch::host::DIRECTORY)]
+    pub openvswitch: PathBuf,
+    /// Leave Open vSwitch alone
+    #[arg(long)]
+    pub no_openvswitch: bool,
     /// How often everything is looked at although nothing happened
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time::duration)]
     pub audit: Duration,
@@ -119,7 +128,24 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
             WhenRefused::Start => Refused::Start,
         },
     };
-    let switch = Session::new(NftablesDatapath::open()?);
+    let folder = (!arguments.no_openvswitch).then_some(arguments.openvswitch.as_path());
+    let folder = folder.filter(|folder| {
+        let here = datapath_openvswitch::host::is_here(folder);
+        if !here {
+            let folder = folder.display();
+            tracing::warn!(
+                "the Open vSwitch in {folder} is another network namespace's: left alone"
+            );
+        }
+        here
+    });
+    if let Some(folder) = folder {
+        listen_to_openvswitch(folder, &handle);
+    }
+    let switch = Switches::new(
+        Session::new(NftablesDatapath::open()?),
+        folder.map(OpenVSwitch::new),
+    );
     let paths = arguments.documents.clone();
     let agent = Agent::start(settings, switch, Box::new(move || read(&paths)), &handle)
         .map_err(|error| Failure::system(format!("the agent cannot begin: {error}")))?;
@@ -231,6 +257,23 @@ fn listen_to_kernel(handle: &Handle) -> Result<(), Failure> {
         }
     });
     Ok(())
+}
+
+/// Ports that come and go on bridges of Open vSwitch, and whose they are.
+fn listen_to_openvswitch(folder: &Path, handle: &Handle) {
+    let (folder, handle) = (folder.to_owned(), handle.clone());
+    std::thread::spawn(move || {
+        let mut known = Vec::new();
+        datapath_openvswitch::host::watch(&folder, |claims| {
+            if claims == known {
+                return handle.send(Event::Links);
+            }
+            known.clone_from(&claims);
+            let source = datapath_openvswitch::attachments::SOURCE;
+            let change = ClaimChange::ReplaceAll { claims };
+            handle.send(Event::Said { source, change })
+        });
+    });
 }
 
 /// Frames from which addresses of ports are learned.

@@ -51,7 +51,10 @@ impl<E: Enforcement> Agent<E> {
     }
 
     pub(super) fn observe(&mut self, look: &Look) {
-        if let Look::At(devices) = look {
+        // Where another switch has its bridges only that switch knows what is in them.
+        if let Look::At(devices) = look
+            && self.capabilities.others.is_empty()
+        {
             let mut observed = self.state.observed().clone();
             match inventory::observe_devices(&mut observed, devices) {
                 Ok(true) => return self.state.observe_more(observed),

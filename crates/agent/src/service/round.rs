@@ -107,6 +107,9 @@ impl<E: Enforcement> Agent<E> {
                 self.metrics.foreign_changes.inc();
                 round.look_at_everything();
             }
+            Event::Said { source, change } => {
+                self.change(source, change, round);
+            }
             Event::Libvirt(Told::Carrier(carrier)) => {
                 self.carry_by(carrier);
                 round.publish = true;

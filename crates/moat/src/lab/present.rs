@@ -24,7 +24,7 @@ fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(page, "{}", paint(Style::Strong, "The lab"))?;
     house::draw(page, report)?;
     if let Some(reason) = &report.guest_because {
-        writeln!(page, "  {reason}, so")?;
+        writeln!(page, "  {reason},")?;
         writeln!(
             page,
             "  so all of this ran in a small virtual machine with kernel {}.",
@@ -43,7 +43,7 @@ fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
             "  {}",
             paint(
                 Style::Bad,
-                format!("Less than the documents require: {reason},")
+                format!("Less than the documents require: {reason}, so")
             )
         )?;
     }

@@ -10,6 +10,7 @@ mod host;
 mod importing;
 mod keeping;
 mod openflow;
+mod openvswitch;
 mod resuming;
 mod serving;
 mod tracing;

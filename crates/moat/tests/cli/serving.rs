@@ -37,7 +37,7 @@ fn an_agent_in_a_namespace_of_processes_serves_metrics_and_knows_its_own_commits
     command
         .args(["--pid", "--fork", "--kill-child"])
         .args([env!("CARGO_BIN_EXE_moat"), "agent", &documents])
-        .args(["--no-libvirt", "--metrics", ADDRESS])
+        .args(["--no-libvirt", "--no-openvswitch", "--metrics", ADDRESS])
         .args(["--socket", &below("agent.sock")])
         .args(["--state", &below("state"), "--runtime", &below("runtime")])
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");

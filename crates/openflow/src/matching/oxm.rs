@@ -86,6 +86,13 @@ fn encode(wanted: &Match, dialect: Dialect, writer: &mut Writer) -> Result<(), E
             }
             Entry::Known(known) => encode_field(known, dialect, writer)?,
             Entry::Opaque(opaque) => {
+                let what = "an unknown match field";
+                if opaque.payload.len() != (opaque.header & 0xff) as usize {
+                    return Err(EncodeError::Unencodable {
+                        what,
+                        reason: "of another length than its header says",
+                    });
+                }
                 writer.u32(opaque.header);
                 writer.bytes(&opaque.payload);
             }

@@ -251,7 +251,7 @@ impl fmt::Display for Match {
             list.part(format_args!("{word}"))?;
         }
         for number in 0..16 {
-            let (value, mask) = register(self, number);
+            let (value, mask) = self.register(number);
             if mask == u32::MAX {
                 match value {
                     0 => list.part(format_args!("reg{number}=0"))?,
@@ -280,33 +280,6 @@ impl fmt::Display for Match {
         }
         Ok(())
     }
-}
-
-/// What is asked of a register, however it is said: alone or as part of a wider one.
-fn register(wanted: &Match, number: u8) -> (u32, u32) {
-    let at = |base: Field, index: u8| {
-        let field = Field::ALL.get(base as usize + usize::from(index)).copied();
-        field
-            .and_then(|field| wanted.get(field))
-            .map_or((0, 0), |known| (known.value(), known.mask()))
-    };
-    let single = at(Field::Reg0, number);
-    let double = at(Field::XReg0, number / 2);
-    let quadruple = at(Field::XXReg0, number / 4);
-    let cut = |(value, mask): (u128, u128), shift: u8| {
-        (
-            (value >> (shift * 32)) as u32,
-            (mask >> (shift * 32)) as u32,
-        )
-    };
-    let parts = [
-        cut(single, 0),
-        cut(double, 1 - number % 2),
-        cut(quadruple, 3 - number % 4),
-    ];
-    parts.iter().fold((0, 0), |(value, mask), part| {
-        (value | part.0, mask | part.1)
-    })
 }
 
 fn write_vlan(wanted: &Match, list: &mut List<'_, '_>) -> fmt::Result {
