@@ -284,7 +284,12 @@ impl HostState {
     /// # Errors
     /// [`DesireError`].
     pub fn desire(&mut self, capabilities: &HostCapabilities) -> Result<Desired, DesireError> {
-        let claims = Self::bound_claims(&self.claims, &mut self.bindings, &self.observed);
+        let claims = Self::bound_claims(
+            &self.claims,
+            &mut self.bindings,
+            &self.observed,
+            capabilities,
+        );
         let host = self.host.as_deref();
         match self.settling.settle(&self.declared, host, &claims) {
             Resettled::Everything => {
@@ -398,14 +403,31 @@ impl HostState {
         claims: &'a BTreeMap<Vm, Claimed>,
         bindings: &mut Bindings,
         observed: &Observation,
+        capabilities: &HostCapabilities,
     ) -> Vec<Cow<'a, Claim>> {
         let interfaces = observed.interfaces.iter();
         let names: BTreeMap<u32, &str> = interfaces
             .map(|(name, interface)| (interface.ifindex, name.as_str()))
             .collect();
-        let claims = claims.values().flat_map(|it| &it.claims);
+        let all = || claims.values().flat_map(|it| &it.claims);
+        let spoken_of = |claim: &Claim| {
+            let mut others = all().filter(|other| !other.only_if_alone);
+            others.any(|other| other.device == claim.device || other.mac == claim.mac)
+        };
+        let claims = all().filter(|claim| !claim.only_if_alone || !spoken_of(claim));
         let claims = claims.map(|claim| {
             let mut bound = Cow::Borrowed(claim);
+            if let Some(switch) = &claim.switch
+                && claim.refused.is_none()
+                && !capabilities.others.contains_key(switch)
+            {
+                let reason = format!(
+                    "{} plugs it into {switch}, which has no bridge here that answers: is it running, and \
+                     may moat use it?",
+                    claim.source
+                );
+                bound.to_mut().refused = Some(reason);
+            }
             let seen = claim.device.as_ref();
             let seen = seen.and_then(|device| observed.interfaces.get(device));
             // A source that leaves the bridge to others (libvirt's type ethernet) names none.

@@ -2,6 +2,7 @@
 //! Knows when to look and what to keep; which switch it is, and the command line, are left to the binary.
 
 pub mod event;
+mod exporter;
 mod host;
 pub mod learners;
 mod libvirt_source;
@@ -9,6 +10,7 @@ mod libvirt_writer;
 mod listener;
 mod metrics;
 pub mod protocol;
+mod remembered;
 mod service;
 mod standing;
 mod store;
@@ -17,6 +19,7 @@ mod systems;
 mod travel;
 
 pub use event::{Event, Told};
+pub use exporter::export_metrics;
 pub use host::{BoundPorts, DesireError, Desired, HostState, RejectedDocuments, WantedVlan};
 pub use libvirt_source::follow_libvirt;
 pub use listener::{Access, listen};

@@ -216,12 +216,13 @@ impl Channel {
             self.deadline = Duration::MAX;
             turn.opened = true;
         }
+        let begin = received.len();
         let read = self.read(received);
-        let had = received.len();
+        let arrived = received.len() > begin;
         match read.and_then(|more| Ok(more | self.write()?)) {
             Ok(more) => turn.more = more,
             // What came before the end is given out first.
-            Err(_) if had > 0 => turn.more = true,
+            Err(_) if arrived => turn.more = true,
             Err(error) => {
                 self.state = State::Over;
                 return Err(error);

@@ -1,6 +1,8 @@
 //! Change after change by one process: what a change costs follows what it changes. Knows for how
 //! long it may rely on what it committed last: as long as nobody's commit came between.
 
+use std::collections::VecDeque;
+
 use ::datapath::{
     ConnectionMemory, Counters, Datapath, DatapathError, Enforced, Enforcement, HostCapabilities,
 };
@@ -15,6 +17,8 @@ use crate::memory::KernelMemory;
 
 /// How often to begin anew because somebody else committed in between.
 const ATTEMPTS: u32 = 10;
+/// How many of its own commits a session knows again: word of them is at most so late.
+const MOST_OWN: usize = 1024;
 
 /// A datapath and what it is known to carry out.
 ///
@@ -26,6 +30,8 @@ const ATTEMPTS: u32 = 10;
 pub struct Session {
     datapath: NftablesDatapath,
     known: Option<Known>,
+    /// Generations that its commits made, the latest last.
+    own: VecDeque<u32>,
 }
 
 #[derive(Debug)]
@@ -54,6 +60,7 @@ impl Session {
         Self {
             datapath,
             known: None,
+            own: VecDeque::new(),
         }
     }
 
@@ -68,6 +75,7 @@ impl Session {
                 program,
                 skeleton: None,
             }),
+            own: VecDeque::new(),
         }
     }
 
@@ -112,7 +120,13 @@ impl Session {
                 Err(error) => return Err(error),
             }
             let transactions = change.batches().filter(|batch| !batch.is_empty()).count();
-            let expected = (0..transactions).fold(read_at, |generation, _| successor(generation));
+            let mut expected = read_at;
+            for _ in 0..transactions {
+                expected = successor(expected);
+                self.own.push_back(expected);
+            }
+            let older = self.own.len().saturating_sub(MOST_OWN);
+            self.own.drain(..older);
             applied.cost = change.cost();
             applied.commits += 1;
             applied.summary.extend(change.summary);
@@ -204,6 +218,10 @@ impl Enforcement for Session {
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         let installed = self.datapath.read()?;
         Ok(NftablesDatapath::counters(&installed))
+    }
+
+    fn is_own(&self, generation: u32) -> bool {
+        self.own.contains(&generation)
     }
 
     fn memory(&mut self) -> Result<Option<Box<dyn ConnectionMemory>>, DatapathError> {

@@ -35,6 +35,7 @@ pub struct AttachedBridge {
     pub datapath_type: String,
     /// `secure`, `standalone`, `None`: as standalone.
     pub fail_mode: Option<String>,
+    pub external_ids: BTreeMap<String, String>,
     /// OpenFlow versions that it speaks; empty: its own choice.
     pub protocols: BTreeSet<String>,
     /// Somebody else's controllers and ours.
@@ -59,13 +60,8 @@ pub struct AttachedInterface {
 impl Attached {
     /// Reads the copy of the database.
     pub fn of(cache: &Cache) -> Self {
-        let bridges = cache.rows("Bridge").filter_map(|row| {
-            let bridge = cache.get::<Bridge>(row.uuid())?;
-            Some((
-                bridge.name.clone(),
-                attached_bridge(cache, row.uuid(), bridge),
-            ))
-        });
+        let bridges = cache.all::<Bridge>();
+        let bridges = bridges.map(|bridge| (bridge.name.clone(), attached_bridge(cache, bridge)));
         Self {
             bridges: bridges.collect(),
         }
@@ -111,13 +107,14 @@ impl Attached {
     }
 }
 
-fn attached_bridge(cache: &Cache, row: Uuid, bridge: Bridge) -> AttachedBridge {
+fn attached_bridge(cache: &Cache, bridge: Bridge) -> AttachedBridge {
     let ageing = bridge.other_config.get("mac-aging-time");
     let ageing = ageing.and_then(|text| text.parse().ok());
     let mut attached = AttachedBridge {
-        row,
+        row: bridge.uuid,
         datapath_type: bridge.datapath_type,
         fail_mode: bridge.fail_mode,
+        external_ids: bridge.external_ids,
         protocols: bridge.protocols,
         controllers: bridge.controller,
         ifindex: 0,
@@ -134,8 +131,8 @@ fn attached_bridge(cache: &Cache, row: Uuid, bridge: Bridge) -> AttachedBridge {
             continue;
         };
         let interfaces = port.interfaces.iter();
-        let interfaces = interfaces.filter_map(|row| Some((*row, cache.get::<Interface>(*row)?)));
-        let interfaces: Vec<(Uuid, Interface)> = interfaces.collect();
+        let interfaces = interfaces.filter_map(|row| cache.get::<Interface>(*row));
+        let interfaces: Vec<Interface> = interfaces.collect();
         let vlan = match vlan(&port) {
             Ok(vlan) => vlan,
             Err(reason) => {
@@ -143,20 +140,20 @@ fn attached_bridge(cache: &Cache, row: Uuid, bridge: Bridge) -> AttachedBridge {
                 continue;
             }
         };
-        for (row, interface) in interfaces {
-            attached.plug(row, interface, &port, vlan.clone());
+        for interface in interfaces {
+            attached.plug(interface, &port, vlan.clone());
         }
     }
     attached
 }
 
 impl AttachedBridge {
-    fn plug(&mut self, row: Uuid, interface: Interface, port: &Port, vlan: PortVlan) {
+    fn plug(&mut self, interface: Interface, port: &Port, vlan: PortVlan) {
         let kernel = interface
             .ifindex
             .and_then(|index| u32::try_from(index).ok());
         let kernel = kernel.filter(|index| *index != 0 && *index < NO_KERNEL_INDEX);
-        let ifindex = kernel.unwrap_or_else(|| index_of_row(row));
+        let ifindex = kernel.unwrap_or_else(|| index_of_row(interface.uuid));
         let mac = interface
             .mac_in_use
             .as_deref()
@@ -265,6 +262,7 @@ fn claim(
             _ => None,
         },
         labels,
+        only_if_alone: true,
         ..Claim::default()
     })
 }

@@ -31,7 +31,6 @@ pub enum Field {
     VlanTci,
     IpProtocol,
     IpDscp,
-    IpTos,
     IpTtl,
     /// Bit 0: any fragment; bit 1: not the first.
     IpFragment,
@@ -47,6 +46,8 @@ pub enum Field {
     TransportSource,
     TransportDestination,
     TcpFlags,
+    Icmpv4Type,
+    Icmpv4Code,
     Icmpv6Type,
     Icmpv6Code,
     NdTarget,
@@ -78,7 +79,12 @@ impl Field {
             | Self::TransportSource
             | Self::TransportDestination => 16,
             Self::TcpFlags => 12,
-            Self::IpProtocol | Self::IpTos | Self::IpTtl | Self::Icmpv6Type | Self::Icmpv6Code => 8,
+            Self::IpProtocol
+            | Self::IpTtl
+            | Self::Icmpv4Type
+            | Self::Icmpv4Code
+            | Self::Icmpv6Type
+            | Self::Icmpv6Code => 8,
             Self::IpDscp => 6,
             Self::IpFragment => 2,
         }

@@ -2,8 +2,14 @@
 //! policy means is left to `policy`.
 
 pub mod attachments;
+pub mod difference;
 pub mod flow;
+pub mod host;
 pub mod lower;
+pub mod session;
 pub mod topology;
+pub mod wire;
 
+pub use host::OpenVSwitch;
 pub use lower::{Lowered, lower};
+pub use session::Session;

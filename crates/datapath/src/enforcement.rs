@@ -39,6 +39,13 @@ pub trait Enforcement: Send {
     /// Where it cannot be read.
     fn counters(&mut self) -> Result<Counters, DatapathError>;
 
+    /// Whether a change of the switch, by its generation, is one of those that [`Self::enforce`] made of
+    /// late. Nothing else tells them from anybody's: the kernel may number processes otherwise than they
+    /// know themselves.
+    fn is_own(&self, _generation: u32) -> bool {
+        false
+    }
+
     /// The switch's memory of connections; `None`: it has none that could be read and written. Each call
     /// opens it anew.
     ///

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use crate::output::Color;
 use crate::{
     change, check, confirm, doctor, drift, guard, guardian, hook, import, lab, openflow, port,
-    reference, serve, setup, stats, status, trace, watch,
+    reference, serve, setup, stats, status, tls, trace, watch,
 };
 
 /// A moat around every virtual machine: security profiles for the ports of Linux bridges.
@@ -229,6 +229,18 @@ Examples:
 Exit codes: 0 done, 1 somebody else's file is in the way, 2 the command line is wrong, 3 the system
 refused.")]
     Setup(setup::SetupArguments),
+
+    /// Make and replace the certificates by which moat and switches on other hosts know each other
+    #[command(after_help = "\
+Examples:
+  sudo moat tls init
+  sudo moat tls issue hv-1 --also 192.0.2.1
+  sudo moat tls rotate
+  sudo moat tls show
+
+Exit codes: 0 done, 1 something is in the way or runs out soon, 2 the command line is wrong,
+3 the system refused.")]
+    Tls(tls::TlsArguments),
 
     /// Tell the agent what another system's hook was told: hooks call this, people do not
     #[command(after_help = "\

@@ -35,7 +35,9 @@ mod situation;
 mod standing;
 mod stats;
 mod status;
+mod switches;
 mod time;
+mod tls;
 mod trace;
 mod watch;
 
@@ -81,6 +83,7 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Port(arguments) => port::port(arguments, as_json),
         Command::Setup(arguments) => setup::setup(arguments, as_json),
         Command::Hook(arguments) => hook::hook(arguments, as_json),
+        Command::Tls(arguments) => tls::tls(arguments, as_json),
 
         Command::Import(arguments) => import::import(arguments, as_json),
         Command::Openflow(arguments) => openflow::openflow(arguments, as_json),

@@ -247,7 +247,7 @@ fn write_tuple(
     });
 }
 
-/// Protocol, source and destination; `Some(None)` for protocols without ports.
+/// Protocol, source and destination; `Some(None)` for protocols without ports, and of other families than IP.
 #[allow(clippy::option_option)]
 fn read_tuple(tuple: &[u8]) -> Option<Option<(u8, SocketAddr, SocketAddr)>> {
     let [_, addresses, protocol] = known_fields::<3>(tuple)?;
@@ -262,8 +262,11 @@ fn read_tuple(tuple: &[u8]) -> Option<Option<(u8, SocketAddr, SocketAddr)>> {
         (None, Some(bytes)) => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
         _ => None,
     };
-    let source = address(v4_source, v6_source)?;
-    let destination = address(v4_destination, v6_destination)?;
+    let source = address(v4_source, v6_source);
+    let (Some(source), Some(destination)) = (source, address(v4_destination, v6_destination))
+    else {
+        return Some(None);
+    };
     Some(Some((
         number,
         SocketAddr::new(source, read_u16(source_port)?),

@@ -10,6 +10,7 @@ use crate::session::{Event, Outcome, Session, Settings, Ticket};
 
 /// How long connecting and the TLS handshake may take.
 const OPENING: Duration = Duration::from_secs(10);
+const KEPT_BYTES: usize = 32 << 10;
 
 /// A client of one database of one server.
 #[derive(Debug)]
@@ -40,7 +41,8 @@ impl Client {
         self.began.elapsed()
     }
 
-    /// Goes on as far as possible without waiting. Whether to turn again at once, after others.
+    /// Goes on as far as possible without waiting. Whether to turn again at once, after others. Then
+    /// take all events: it is [`Client::next_event`] that connects.
     pub fn turn(&mut self) -> bool {
         let now = self.now();
         self.session.tick(now);
@@ -173,13 +175,15 @@ fn carry(
     if channel.is_open() {
         channel.send(&session.take_outgoing())?;
     }
-    received.clear();
     let turn = channel.turn(now, received)?;
     if turn.opened {
         session.opened(now);
     }
     if !received.is_empty() {
         session.receive(received, now);
+        received.clear();
+        // What one burst needed is not kept for each of many clients.
+        received.shrink_to(KEPT_BYTES);
     }
     let outgoing = session.take_outgoing();
     channel.send(&outgoing)?;

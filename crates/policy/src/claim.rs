@@ -66,6 +66,12 @@ pub struct Claim {
     /// Connections that the port had before it came to this host, as its source carries them:
     /// [`crate::connection::may_go_on`] says which of them hold here.
     pub connections: Vec<Connection>,
+    /// Which switch the source plugs it into, where it names one: `openvswitch`. Where the host has
+    /// none of that kind that can be told what to do, the port is refused.
+    pub switch: Option<String>,
+    /// Counts only where no other source speaks of the device: a switch that notes whose port it
+    /// is, beside whoever plugged it in.
+    pub only_if_alone: bool,
     /// Why the interface cannot be enforced at all (a kind of interface that no bridge sees).
     pub refused: Option<String>,
     /// What was respected in part, or not, for status to show.

@@ -20,7 +20,7 @@ use crate::survey::{self, MOST, Watched, most_active};
 use crate::travel::Luggage;
 
 use super::round::Round;
-use super::{Agent, LEARNED, moment_now};
+use super::{Agent, LEARNED, MISSED, moment_now};
 
 impl<E: Enforcement> Agent<E> {
     /// What became known of addresses: told, and brought into the next program.
@@ -147,13 +147,25 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
-    pub(super) fn keep_learned(&self) {
+    pub(super) fn keep_learned(&mut self) {
+        self.remembered.forget(moment_now());
         let snapshot = self.learners.learner().export();
-        let mut ports = self.remembered.clone();
+        let mut ports = self.remembered.ports().clone();
         ports.extend(snapshot.ports().clone());
-        let kept = serde_json::to_value(Snapshot::of(ports)).map_err(std::io::Error::other);
-        if let Err(error) = kept.and_then(|value| self.store.keep(LEARNED, &value)) {
-            error!("learned addresses cannot be kept for the next start: {error}");
+        let learned = serde_json::to_value(Snapshot::of(ports));
+        let missed = serde_json::to_value(self.remembered.missed());
+        for (name, value) in [(LEARNED, learned), (MISSED, missed)] {
+            let kept = value.map_err(std::io::Error::other);
+            if let Err(error) = kept.and_then(|value| self.store.keep(name, &value)) {
+                error!("learned addresses cannot be kept for the next start: {error}");
+            }
+        }
+    }
+
+    /// Now and then, although nothing was learned.
+    pub(super) fn forget_remembered(&mut self) {
+        if self.remembered.forget(moment_now()) {
+            self.keep_learned();
         }
     }
 }

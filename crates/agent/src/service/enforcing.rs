@@ -1,10 +1,8 @@
 //! From what was said to what the switch does: documents, interfaces, the program, its enforcement.
 //! Knows the order of these steps, and what is told of them; each is done elsewhere.
 
-use std::collections::BTreeMap;
-
 use datapath::Enforcement;
-use learning::{PortSnapshot, Snapshot};
+use learning::Snapshot;
 use policy::language::load;
 use tracing::{debug, error, info, warn};
 
@@ -53,7 +51,10 @@ impl<E: Enforcement> Agent<E> {
     }
 
     pub(super) fn observe(&mut self, look: &Look) {
-        if let Look::At(devices) = look {
+        // Where another switch has its bridges only that switch knows what is in them.
+        if let Look::At(devices) = look
+            && self.capabilities.others.is_empty()
+        {
             let mut observed = self.state.observed().clone();
             match inventory::observe_devices(&mut observed, devices) {
                 Ok(true) => return self.state.observe_more(observed),
@@ -185,9 +186,7 @@ impl<E: Enforcement> Agent<E> {
             let learner = self.learners.learner_mut();
             events.extend(learner.import(&arrived, now));
         }
-        let back: BTreeMap<String, PortSnapshot> = ports
-            .filter_map(|name| self.remembered.remove_entry(name))
-            .collect();
+        let back = self.remembered.take(ports);
         if !back.is_empty() {
             let learner = self.learners.learner_mut();
             events.extend(learner.import(&Snapshot::of(back), now));

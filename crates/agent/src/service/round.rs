@@ -99,11 +99,16 @@ impl<E: Enforcement> Agent<E> {
                     .report(ifindex, direction, &frame, moment_now());
                 self.learned(&events, round);
             }
-            Event::Switch { by } => {
+            Event::Switch { generation, .. }
+                if generation.is_some_and(|generation| self.switch.is_own(generation)) => {}
+            Event::Switch { by, .. } => {
                 let by = by.unwrap_or_else(|| "somebody".to_owned());
                 warn!(by, "what is ours in the switch was changed");
                 self.metrics.foreign_changes.inc();
                 round.look_at_everything();
+            }
+            Event::Said { source, change } => {
+                self.change(source, change, round);
             }
             Event::Libvirt(Told::Carrier(carrier)) => {
                 self.carry_by(carrier);
@@ -120,11 +125,16 @@ impl<E: Enforcement> Agent<E> {
                     self.deaf.insert(name.to_owned(), problem);
                 }
                 None => {
+                    self.absent.remove(name);
                     if self.deaf.remove(name).is_some() {
                         info!(source = name, "can be heard again");
                     }
                 }
             },
+            Event::SourceAbsent { name, detail } => {
+                debug!(source = name, "is not there: {detail}");
+                self.absent.insert(name, detail);
+            }
             Event::Stop => round.stop = true,
         }
     }

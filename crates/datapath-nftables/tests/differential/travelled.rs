@@ -65,7 +65,7 @@ impl Host {
             ..SwitchSpec::default()
         };
         let switch = Switch::with(&spec).expect("a switch");
-        let datapath = switch.namespace().run(|| NftablesDatapath::open());
+        let datapath = switch.namespace().run(NftablesDatapath::open);
         Self {
             datapath: datapath.expect("netlink"),
             switch,

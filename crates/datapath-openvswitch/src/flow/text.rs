@@ -133,7 +133,6 @@ fn name(field: Field) -> &'static str {
         Field::VlanTci => "vlan_tci",
         Field::IpProtocol => "nw_proto",
         Field::IpDscp => "ip_dscp",
-        Field::IpTos => "nw_tos",
         Field::IpTtl => "nw_ttl",
         Field::IpFragment => "nw_frag",
         Field::Ipv4Source => "nw_src",
@@ -148,6 +147,8 @@ fn name(field: Field) -> &'static str {
         Field::TransportSource => "tp_src",
         Field::TransportDestination => "tp_dst",
         Field::TcpFlags => "tcp_flags",
+        Field::Icmpv4Type => "icmp_type",
+        Field::Icmpv4Code => "icmp_code",
         Field::Icmpv6Type => "icmpv6_type",
         Field::Icmpv6Code => "icmpv6_code",
         Field::NdTarget => "nd_target",
@@ -165,9 +166,8 @@ fn source(field: Field) -> &'static str {
         Field::ArpOperation => "NXM_OF_ARP_OP[]",
         Field::Icmpv6Type => "NXM_NX_ICMPV6_TYPE[]",
         Field::Icmpv6Code => "NXM_NX_ICMPV6_CODE[]",
-        // Type and code of ICMP for IPv4 lie where others have their ports.
-        Field::TransportSource => "NXM_OF_ICMP_TYPE[]",
-        Field::TransportDestination => "NXM_OF_ICMP_CODE[]",
+        Field::Icmpv4Type => "NXM_OF_ICMP_TYPE[]",
+        Field::Icmpv4Code => "NXM_OF_ICMP_CODE[]",
         Field::InPort => "NXM_OF_IN_PORT[]",
         other => name(other),
     }

@@ -40,8 +40,8 @@ impl Lowering<'_> {
         }
         let icmp4 = [
             (Field::IpProtocol, layout::PROTOCOL),
-            (Field::TransportSource, layout::ICMP_TYPE),
-            (Field::TransportDestination, layout::ICMP_CODE),
+            (Field::Icmpv4Type, layout::ICMP_TYPE),
+            (Field::Icmpv4Code, layout::ICMP_CODE),
         ];
         let packet = |fields: &[_]| become_class(layout::CLASS_PACKET, fields, layout::STATE);
         let icmp = whole(ether(0x0800).with(Field::IpProtocol, 1_u8));

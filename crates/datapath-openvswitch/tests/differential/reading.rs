@@ -4,7 +4,8 @@
 use frame::{Frame, Network};
 
 /// Why the switch reads the frame otherwise; `None`: it does not.
-pub(crate) fn differs(bytes: &[u8]) -> Option<&'static str> {
+/// `doubtful`: rules ask for what is in such frames.
+pub(crate) fn differs(bytes: &[u8], doubtful: bool) -> Option<&'static str> {
     let Ok(frame) = Frame::parse(bytes) else {
         return Some("no frame");
     };
@@ -12,6 +13,9 @@ pub(crate) fn differs(bytes: &[u8]) -> Option<&'static str> {
         return Some("too short for a tag");
     }
     let at = |offset, length| frame.network_bytes(offset, length).unwrap_or_default();
+    if matches!(frame.protocol, 0x8100 | 0x88a8) && bytes.len() < 24 {
+        return Some("second tag cut short");
+    }
     if frame.tag.is_some_and(|tag| tag.protocol != 0x8100) && frame.protocol < 0x0600 {
         return Some("service tag before a length");
     }
@@ -20,7 +24,8 @@ pub(crate) fn differs(bytes: &[u8]) -> Option<&'static str> {
         if at(0, 6) == [0xaa, 0xaa, 3, 0, 0, 0] {
             return Some("SNAP: read as the packet inside");
         }
-        return (at(0, 3) == [0x42, 0x42, 3]).then_some("spanning tree: not read");
+        let stp = at(0, 3) == [0x42, 0x42, 3];
+        return (stp || doubtful).then_some("spanning tree: not read");
     }
     match &frame.network {
         Network::Malformed { .. } => version(&frame),

@@ -105,16 +105,18 @@ fn commit(datapath: &mut NftablesDatapath, program: &HostProgram) -> anyhow::Res
 impl Enforced {
     /// Makes sure that what is in force on its host is what the documents mean.
     pub(super) fn confirm(&mut self) -> anyhow::Result<()> {
-        let installed = self.datapath.read()?;
-        let change = self.datapath.plan(&self.program, &installed);
-        if NftablesDatapath::is_nothing(&change) {
-            return Ok(());
+        let mut lines = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let installed = self.datapath.read()?;
+            let change = self.datapath.plan(&self.program, &installed);
+            if NftablesDatapath::is_nothing(&change) {
+                return Ok(());
+            }
+            let summary = change.summary.iter();
+            lines = summary.map(|line| format!("  {line:?}")).collect();
+            // Whoever enforces may be in the middle of it.
+            thread::sleep(Duration::from_millis(100));
         }
-        let lines: Vec<String> = change
-            .summary
-            .iter()
-            .map(|line| format!("{line:?}"))
-            .collect();
         bail!(
             "what is in force on {} is not what the documents mean:\n{}",
             self.program.host,

@@ -98,7 +98,7 @@ pub(super) fn ask_all(
         if let Some(answer @ false) = answers.get_mut(number)
             && expected(number)
         {
-            let patience = Duration::from_secs(2);
+            let patience = patience.saturating_mul(4).max(Duration::from_secs(2));
             *answer = ask(site, &[*question], patience)?.contains(&true);
         }
     }

@@ -6,6 +6,7 @@ mod tables;
 
 use std::fmt::Write;
 
+use super::body::Material;
 use super::report::Report;
 use crate::output::{Style, paint};
 
@@ -42,7 +43,7 @@ fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
             "  {}",
             paint(
                 Style::Bad,
-                format!("Not all that the documents require: {reason}.")
+                format!("Less than the documents require: {reason}, so")
             )
         )?;
     }
@@ -81,6 +82,10 @@ fn verdict(page: &mut String, report: &Report) -> std::fmt::Result {
                 "and for everything denied the kernel's counter of the rule that denies it has moved."
             )
         )?;
+        if report.guests == Material::Qemu {
+            let agents = "What the agents have put into the kernel was read back, and is what the documents compile to.";
+            writeln!(page, "{}", paint(Style::Good, agents))?;
+        }
         let took = format!("All of it took {}.", duration(report.seconds));
         writeln!(page, "{}", paint(Style::Faint, took))?;
         return writeln!(page);

@@ -230,6 +230,12 @@ fn subtype(action: &Action, version: Version) -> Result<u16, EncodeError> {
         Action::DecNshTtl if version >= Version::V1_3 => DEC_NSH_TTL,
         Action::CheckPacketLarger { .. } => CHECK_PKT_LARGER,
         Action::DeleteField(_) => DELETE_FIELD,
+        Action::DecNshTtl => {
+            return Err(EncodeError::NotInVersion {
+                what: "dec_nsh_ttl",
+                version,
+            });
+        }
         _ => {
             return Err(EncodeError::NotInVersion {
                 what: "an action",

@@ -229,9 +229,9 @@ fields! {
     /// Service header flags.
     NshFlags: "nsh_flags" "", 8, Decimal, Bits, Nsh, ReadWrite, [(V1_0, NXOXM_NSH, 1, "NXOXM_NSH_FLAGS", 1)];
     /// Service header TTL.
-    NshTtl: "nsh_ttl" "", 8, Decimal, Exact, Nsh, ReadWrite, [(V1_0, NXOXM_NSH, 10, "NXOXM_NSH_TTL", 1)];
+    NshTtl: "nsh_ttl" "", 6, Decimal, Exact, Nsh, ReadWrite, [(V1_0, NXOXM_NSH, 10, "NXOXM_NSH_TTL", 1)];
     /// Service header metadata type.
-    NshMdtype: "nsh_mdtype" "", 8, Decimal, Exact, Nsh, ReadOnly, [(V1_0, NXOXM_NSH, 2, "NXOXM_NSH_MDTYPE", 1)];
+    NshMdtype: "nsh_mdtype" "", 4, Decimal, Exact, Nsh, ReadOnly, [(V1_0, NXOXM_NSH, 2, "NXOXM_NSH_MDTYPE", 1)];
     /// Service header next protocol.
     NshNp: "nsh_np" "", 8, Decimal, Exact, Nsh, ReadOnly, [(V1_0, NXOXM_NSH, 3, "NXOXM_NSH_NP", 1)];
     /// Service path.

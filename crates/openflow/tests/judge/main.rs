@@ -3,6 +3,7 @@
 
 mod ofctl;
 mod random;
+mod told;
 
 use openflow::text::{actions, parse_actions, parse_match};
 use openflow::wire::{Reader, Writer};
@@ -198,6 +199,32 @@ fn text_becomes_the_values_of_1_5() {
         };
         assert_eq!(theirs, ours, "{line}");
     }
+}
+
+#[test]
+fn a_match_is_refused_where_they_refuse_it() {
+    let version = Version::V1_3;
+    let random = |number| random::careless_match(&mut Entropy::new(number));
+    let matches: Vec<_> = (0..4 * FLOWS).map(random).collect();
+    let encodes = |wanted: &&Match| wanted.encode(version, &mut Writer::new()).is_ok();
+    let matches: Vec<_> = matches.iter().filter(encodes).collect();
+    let messages: Vec<_> = matches
+        .iter()
+        .map(|wanted| ofctl::flow_mod(version, wanted, &[]))
+        .collect();
+    let printed = ofctl::print(&messages);
+    let verdict = |refused: bool, wanted: &Match| {
+        format!("{} {wanted}", if refused { "refused" } else { "taken" })
+    };
+    let ours: Vec<_> = matches
+        .iter()
+        .map(|wanted| verdict(wanted.check().is_err(), wanted))
+        .collect();
+    let theirs = matches
+        .iter()
+        .zip(printed)
+        .map(|(wanted, text)| verdict(text.contains("decode error"), wanted));
+    compare(version, &ours, &theirs.collect::<Vec<_>>());
 }
 
 #[test]

@@ -182,6 +182,73 @@ pub(crate) fn random_match(entropy: &mut Entropy, version: Version) -> Match {
     }
 }
 
+/// Fields without care for what they need.
+pub(crate) fn careless_match(entropy: &mut Entropy) -> Match {
+    let version = Version::V1_3;
+    let mut wanted = Match::new();
+    if !entropy.chance(4) {
+        wanted = wanted.exact(
+            Field::EthType,
+            entropy.pick(&[0x0800u16, 0x86dd, 0x0806, 0x8847, 0x894f, 0x88cc]),
+        );
+    }
+    if entropy.chance(2) {
+        wanted = wanted.exact(Field::IpProto, entropy.pick(&[1u8, 6, 17, 58, 132, 89]));
+    }
+    if entropy.chance(4) {
+        wanted = wanted
+            .exact(Field::Icmpv6Type, entropy.pick(&[135u8, 136, 1]))
+            .exact(Field::Icmpv6Code, 0);
+    }
+    if entropy.chance(5) {
+        let (value, mask) = entropy.pick(&[(0u8, 3u8), (1, 3), (3, 3), (1, 1), (0, 2)]);
+        wanted = wanted.masked(Field::IpFrag, value, mask);
+    }
+    if entropy.chance(4) {
+        wanted = wanted.masked(
+            Field::CtState,
+            entropy.below(64) as u8,
+            entropy.below(64) as u8,
+        );
+    }
+    if entropy.chance(5) {
+        wanted = wanted.vlan(entropy.below(4096) as u16);
+    }
+    for _ in 0..entropy.below(4) {
+        let field = Field::ALL[entropy.below(Field::ALL.len() as u64) as usize];
+        let fixed = [
+            Field::EthType,
+            Field::IpProto,
+            Field::Icmpv6Type,
+            Field::IpFrag,
+            Field::CtState,
+            Field::VlanVid,
+        ];
+        // Open vSwitch has not these, or has values of its own for them.
+        let foreign = [
+            Field::PacketType,
+            Field::InPhyPort,
+            Field::PbbIsid,
+            Field::PbbUca,
+            Field::Ipv6Exthdr,
+            Field::Cookie,
+            Field::VlanTci,
+            Field::InPort16,
+            Field::IpTos,
+            Field::DpHash,
+            Field::RecircId,
+            Field::ArpOp,
+            Field::NshMdtype,
+        ];
+        // Registers said twice, alone and as part of a wider one, are another mistake.
+        let wide = (Field::XReg0..=Field::XXReg3).contains(&field);
+        if !wide && !fixed.contains(&field) && !foreign.contains(&field) {
+            wanted = add(entropy, wanted, version, field);
+        }
+    }
+    wanted
+}
+
 fn random_vlan(entropy: &mut Entropy, wanted: Match, version: Version, extended: bool) -> Match {
     let id = entropy.below(4096) as u16;
     let pcp = entropy.below(8) as u8;

@@ -4,4 +4,5 @@ mod judge;
 mod properties;
 mod random;
 mod resync;
+mod secure;
 mod server;

@@ -65,6 +65,204 @@ fn random_transactions_leave_the_copy_equal_to_the_database() {
 }
 
 #[test]
+fn every_operation_is_answered_and_a_refusal_names_its_own() {
+    use ovsdb::{ErrorName, Function, Mutation, Mutator, Operation, TransactionError, Until, Uuid};
+    let server = OvsdbServer::start(&schema_path(), Storage::Alone, &[]).expect("a server");
+    let mut client = connect(&server, judge::everything(&schema()), "Random");
+    let mut end = |transaction: Transaction| {
+        let now = client.now();
+        let ticket = client
+            .session()
+            .transact(transaction, Retry::default(), now);
+        client
+            .outcome(ticket.expect("one"), PATIENCE)
+            .expect("an end")
+    };
+    let number = |number: i64| Row::from([("number".to_owned(), number.into())]);
+    let seven = || vec![Condition::new("number", Function::Equal, 7_i64.into())];
+    let uuid: Uuid = "550e8400-e29b-41d4-a716-446655440000"
+        .parse()
+        .expect("a UUID");
+    let thing = || "Thing".to_owned();
+    let mut all = Transaction::new("Random");
+    all.push(Operation::Insert {
+        table: thing(),
+        row: number(6),
+        name: None,
+        uuid: Some(uuid),
+    });
+    all.mutate(
+        "Thing",
+        vec![Condition::row(uuid)],
+        vec![Mutation::new("number", Mutator::Add, 1_i64.into())],
+    );
+    all.verify("Thing", uuid, number(7));
+    all.push(Operation::Wait {
+        timeout: Some(0),
+        table: thing(),
+        conditions: Vec::new(),
+        columns: vec!["number".to_owned()],
+        until: Until::NotEqual,
+        rows: vec![number(8)],
+    });
+    all.push(Operation::Select {
+        table: thing(),
+        conditions: seven(),
+        columns: Some(vec!["number".to_owned()]),
+    });
+    all.update("Thing", seven(), number(9));
+    all.delete("Thing", seven());
+    all.comment("every operation");
+    all.push(Operation::Commit { durable: true });
+    assert_eq!(
+        end(all.clone()),
+        Outcome::Done(vec![
+            OperationResult::Inserted(uuid),
+            OperationResult::Count(1),
+            OperationResult::Done,
+            OperationResult::Done,
+            OperationResult::Rows(vec![number(7)]),
+            OperationResult::Count(1),
+            OperationResult::Count(0),
+            OperationResult::Done,
+            OperationResult::Done,
+        ])
+    );
+    let refusal = |outcome: Outcome| match outcome {
+        Outcome::Failed(TransactionError::Operation {
+            number,
+            operation,
+            error,
+        }) => (number, operation, error.name),
+        Outcome::Failed(TransactionError::Commit(error)) => (0, String::new(), error.name),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        refusal(end(all)),
+        (1, "insert in Thing".to_owned(), ErrorName::DuplicateUuid)
+    );
+    let one = |operation: Operation| {
+        let mut transaction = Transaction::new("Random");
+        transaction.comment("first").push(operation);
+        transaction
+    };
+    let aborted = refusal(end(one(Operation::Abort)));
+    assert_eq!(aborted, (2, "abort".to_owned(), ErrorName::Aborted));
+    let nowhere = Operation::Delete {
+        table: "Nowhere".to_owned(),
+        conditions: Vec::new(),
+    };
+    assert_eq!(
+        refusal(end(one(nowhere))),
+        (2, "delete in Nowhere".to_owned(), ErrorName::SyntaxError)
+    );
+    let divided = Operation::Mutate {
+        table: thing(),
+        conditions: Vec::new(),
+        mutations: vec![Mutation::new("number", Mutator::Divide, 0_i64.into())],
+    };
+    assert_eq!(refusal(end(one(divided))).2, ErrorName::DomainError);
+    let nobody = Uuid::from_bytes([7; 16]);
+    let dangling = Row::from([("parts".to_owned(), nobody.into())]);
+    let dangling = Operation::Update {
+        table: thing(),
+        conditions: Vec::new(),
+        row: dangling,
+    };
+    assert_eq!(
+        refusal(end(one(dangling))),
+        (0, String::new(), ErrorName::ReferentialIntegrityViolation)
+    );
+}
+
+/// Without the column of at most three: Open vSwitch 3.1 writes the difference of two values of three to
+/// its file, which then has six, and reads neither that nor what follows when it starts again.
+fn readable(transaction: Transaction) -> Transaction {
+    let mut readable = Transaction::new("Random");
+    for operation in transaction.operations() {
+        let mut operation = operation.clone();
+        match &mut operation {
+            ovsdb::Operation::Insert { row, .. } | ovsdb::Operation::Update { row, .. } => {
+                row.remove("three");
+            }
+            ovsdb::Operation::Mutate { mutations, .. } => {
+                mutations.retain(|mutation| mutation.column != "three");
+            }
+            _ => {}
+        }
+        readable.push(operation);
+    }
+    readable
+}
+
+#[test]
+fn ovsdb_tool_reads_and_takes_what_we_write() {
+    let mut server = OvsdbServer::start(&schema_path(), Storage::Alone, &[]).expect("a server");
+    let schema = schema();
+    let mut client = connect(&server, judge::everything(&schema), "Random");
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..300 {
+        let strategy = transaction(&schema, &Known::of(client.cache()));
+        let transaction = readable(strategy.new_tree(&mut runner).expect("a value").current());
+        let now = client.now();
+        let ticket = client
+            .session()
+            .transact(transaction, Retry::default(), now);
+        client
+            .outcome(ticket.expect("one"), PATIENCE)
+            .expect("an end");
+    }
+    server.kill();
+    let database = server.database().display().to_string();
+    let tool = |command: &str, transaction: &Transaction| {
+        let operations = transaction.to_params().to_string();
+        let answer = server
+            .run("ovsdb-tool", &[command, &database, &operations])
+            .expect("ovsdb-tool takes it");
+        transaction.read(Ok(serde_json::from_str(&answer).expect("JSON")))
+    };
+    let mut select = Transaction::new("Random");
+    select.push(ovsdb::Operation::Select {
+        table: "Thing".to_owned(),
+        conditions: Vec::new(),
+        columns: Some(vec![
+            "_uuid".to_owned(),
+            "texts".to_owned(),
+            "names".to_owned(),
+            "numbers".to_owned(),
+        ]),
+    });
+    let results = tool("query", &select).expect("rows");
+    let [OperationResult::Rows(rows)] = results.as_slice() else {
+        panic!("{results:?}");
+    };
+    assert_eq!(rows.len(), client.cache().rows("Thing").count());
+    for row in rows {
+        let Some(ovsdb::Atom::Uuid(uuid)) = row["_uuid"].only() else {
+            panic!("a row without a name");
+        };
+        let copy = client
+            .cache()
+            .row("Thing", *uuid)
+            .expect("it is in the copy");
+        for column in ["texts", "names", "numbers"] {
+            assert_eq!(copy.get(column), Some(&row[column]), "{column}");
+        }
+    }
+    for _ in 0..50 {
+        let strategy = transaction(&schema, &Known::of(client.cache()));
+        let transaction = readable(strategy.new_tree(&mut runner).expect("a value").current());
+        match tool("transact", &transaction) {
+            Ok(_) => {}
+            Err(error) => assert!(error.remote().is_some(), "{error}"),
+        }
+    }
+    server.restart().expect("it reads its file");
+    judge::run(&mut client);
+    settle(&mut client, &dump(&server, &schema));
+}
+
+#[test]
 fn what_ovsdb_client_changes_arrives() {
     let server = OvsdbServer::start(&schema_path(), Storage::Alone, &[]).expect("a server");
     let schema = schema();
