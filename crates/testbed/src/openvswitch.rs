@@ -8,6 +8,7 @@ use crate::namespace::{Namespace, NamespaceError};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -267,6 +268,8 @@ impl OpenVSwitch {
         let guard = Command::new("sh")
             .args(["-c", GUARD, "sh"])
             .arg(&self.directory)
+            // What ends the whole group of the test, a terminal for one, must not end this first.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
