@@ -132,12 +132,15 @@ fn only_the_difference_is_written_and_nothing_of_others_touched() {
     let none = other.enforce(program(&all, &topology)).expect("enforced");
     assert_eq!(none.commits, 0, "{none:?}");
 
-    // One more member of a group is one more flow.
+    // One more member of a group is one more flow; beside it only what says that its users' rules have changed.
     let more = all.replace("members: [", "members: [10.8.0.7, ");
     let one = session
         .enforce(program(&more, &topology))
         .expect("enforced");
-    assert_eq!(one.changes, ["1 flows added"]);
+    assert_eq!(
+        one.changes,
+        ["3 flows added", "1 flows changed", "2 flows removed"]
+    );
 
     let fewer = format!("{DOCUMENTS}{}", ports(19));
     let less = session

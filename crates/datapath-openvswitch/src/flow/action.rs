@@ -44,8 +44,15 @@ pub enum Action {
     Learn(LearnSpec),
     /// Asks the tracker about the frame in the zone that a register part names, and looks on in a table.
     Track { zone: Bits, table: u8 },
-    /// Makes the frame's connection a known one.
-    Commit { zone: Bits },
+    /// Makes the frame's connection a known one, and keeps with it the generations of the rules that
+    /// accepted it, and for either side, by its bit, whether its rules have cut it since.
+    Commit {
+        zone: Bits,
+        sender: Bits,
+        receiver: Bits,
+        /// First bit of the mark, number of bits, their value.
+        mark: (u16, u16, u8),
+    },
 }
 
 /// How a sender's place is remembered.

@@ -111,6 +111,8 @@ pub const BEGINS: Bits = Bits::new(0, 20, 1);
 pub const INVALID: Bits = Bits::new(0, 21, 1);
 /// The tracker was asked in the sender's zone.
 pub const ASKED: Bits = Bits::new(0, 22, 1);
+/// The connection is known, but was accepted by rules that have changed since.
+pub const AGAIN: Bits = Bits::new(0, 24, 1);
 /// As [`BEGINS`], in the receiver's zone.
 pub const BEGINS_INWARD: Bits = Bits::new(0, 23, 1);
 
@@ -132,12 +134,15 @@ pub const ICMP_CODE: Bits = Bits::new(5, 16, 8);
 /// The zones of sender and receiver; 0: that of whom it talks to.
 pub const ZONE: Bits = Bits::new(6, 0, 16);
 pub const RECEIVER_ZONE: Bits = Bits::new(6, 16, 16);
+/// What the rules of sender and receiver come to, as one number: another one where they changed.
+pub const GENERATION: Bits = Bits::new(8, 0, 32);
+pub const RECEIVER_GENERATION: Bits = Bits::new(9, 0, 32);
 /// The VLAN that the frame is in, as in [`VIEW`]; 0: none.
 pub const DOMAIN: Bits = Bits::new(7, 0, 16);
 /// Of that, what tells domains from each other.
 pub const DOMAIN_ID: Bits = Bits::new(7, 0, 13);
 /// Registers whose bits say which sets of addresses the packet's ends are in.
-pub const SET_REGISTERS: std::ops::Range<u8> = 8..16;
+pub const SET_REGISTERS: std::ops::Range<u8> = 10..16;
 
 /// A flag of register 0 as a match.
 pub fn flag(bits: Bits, set: bool) -> Cube {

@@ -139,6 +139,7 @@ impl<'a> Lowering<'a> {
         for behaviour in self.behaviours() {
             self.order(behaviour);
             self.defaults(behaviour);
+            self.generations(behaviour);
         }
         self.tracking();
         // After the rules, which say what sets there are.

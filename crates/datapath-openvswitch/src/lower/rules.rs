@@ -51,6 +51,13 @@ impl Lowering<'_> {
         let number = self.identities.number("behaviour", &behaviour.name);
         for (inward, direction) in [(0, Direction::Out), (1, Direction::In)] {
             let mut actions = Vec::new();
+            if self.tracks(behaviour) {
+                let bits = match direction {
+                    Direction::In => layout::RECEIVER_GENERATION,
+                    Direction::Out => layout::GENERATION,
+                };
+                actions.push(Action::Load(bits, self.generation(behaviour, direction)));
+            }
             for list in behaviour
                 .lists
                 .iter()
