@@ -1,7 +1,7 @@
 //! Programs brought into a real Open vSwitch over OpenFlow: only the difference, nothing of others.
 
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datapath::Enforcement;
 use datapath_openvswitch::Session;
@@ -228,4 +228,27 @@ fn groups_do_not_multiply_rules() {
         with.flows.len()
     );
     assert!(more <= 250, "{more}");
+}
+
+#[test]
+fn a_port_more_changes_its_own_flows_and_the_lists_of_everybody() {
+    let switch = bridge();
+    let topology = topology(500);
+    let mut session = connect(&switch, &topology);
+    let mut timed = |what: &str, documents: &str| {
+        let program = program(documents, &topology);
+        let start = Instant::now();
+        let lowered = datapath_openvswitch::lower(&program, &topology);
+        let lowering = start.elapsed();
+        let start = Instant::now();
+        let done = session.enforce(program).expect("enforced");
+        println!("{what}: {} flows, lowered in {lowering:?}, enforced in {:?}: {:?}", lowered.flows.len(), start.elapsed(), done.changes);
+        done
+    };
+    let all = |count| format!("{DOCUMENTS}{}", ports(count));
+    timed("499 ports", &all(499));
+    let more = timed("one more", &all(500));
+    assert!(more.changes.iter().all(|line| line.split(' ').next().is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number < 40))), "{more:?}");
+    timed("one rule more", &all(500).replace("  - drop out tcp 25", "  - drop out tcp 25\n  - drop out tcp 26"));
+    timed("nothing", &all(500).replace("  - drop out tcp 25", "  - drop out tcp 25\n  - drop out tcp 26"));
 }
