@@ -163,6 +163,47 @@ fn only_the_difference_is_written_and_nothing_of_others_touched() {
 }
 
 #[test]
+fn what_others_change_is_mended() {
+    let switch = bridge();
+    let topology = topology(3);
+    let all = format!("{DOCUMENTS}{}", ports(3));
+    let mut session = connect(&switch, &topology);
+    session.enforce(program(&all, &topology)).expect("enforced");
+    switch
+        .ofctl(&["-O", "OpenFlow14", "del-flows", "br0", "table=54"])
+        .expect("deleted");
+    let opened = "table=43,cookie=0x6d6f000000000000,priority=999,actions=resubmit(,44)";
+    switch
+        .ofctl(&["-O", "OpenFlow14", "add-flow", "br0", opened])
+        .expect("added");
+    switch
+        .ofctl(&[
+            "-O",
+            "OpenFlow14",
+            "--strict",
+            "mod-flows",
+            "br0",
+            "table=58,priority=1,actions=NORMAL",
+        ])
+        .expect("changed");
+    let mended = session.enforce(program(&all, &topology)).expect("enforced");
+    println!("{mended:?}");
+    assert_eq!(mended.commits, 1);
+    assert!(
+        mended.changes.contains(&"1 flows changed".to_owned())
+            && mended.changes.contains(&"1 flows removed".to_owned()),
+        "{mended:?}"
+    );
+    assert_eq!(
+        connect(&switch, &topology)
+            .enforce(program(&all, &topology))
+            .expect("enforced")
+            .commits,
+        0
+    );
+}
+
+#[test]
 fn a_restarted_switch_gets_everything_again() {
     let mut switch = bridge();
     let topology = topology(3);
@@ -237,18 +278,37 @@ fn a_port_more_changes_its_own_flows_and_the_lists_of_everybody() {
     let mut session = connect(&switch, &topology);
     let mut timed = |what: &str, documents: &str| {
         let program = program(documents, &topology);
-        let start = Instant::now();
-        let lowered = datapath_openvswitch::lower(&program, &topology);
-        let lowering = start.elapsed();
+        let again = program.clone();
         let start = Instant::now();
         let done = session.enforce(program).expect("enforced");
-        println!("{what}: {} flows, lowered in {lowering:?}, enforced in {:?}: {:?}", lowered.flows.len(), start.elapsed(), done.changes);
+        println!("{what}: {:?}: {:?}", start.elapsed(), done.changes);
+        let mut other = connect(&switch, &topology);
+        let rest = other.enforce(again).expect("enforced").changes;
+        assert_eq!(rest, Vec::<String>::new(), "nothing is left to do");
         done
     };
     let all = |count| format!("{DOCUMENTS}{}", ports(count));
     timed("499 ports", &all(499));
     let more = timed("one more", &all(500));
-    assert!(more.changes.iter().all(|line| line.split(' ').next().is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number < 40))), "{more:?}");
-    timed("one rule more", &all(500).replace("  - drop out tcp 25", "  - drop out tcp 25\n  - drop out tcp 26"));
-    timed("nothing", &all(500).replace("  - drop out tcp 25", "  - drop out tcp 25\n  - drop out tcp 26"));
+    assert!(
+        more.changes.iter().all(|line| line
+            .split(' ')
+            .next()
+            .is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number < 40))),
+        "{more:?}"
+    );
+    timed(
+        "one rule more",
+        &all(500).replace(
+            "  - drop out tcp 25",
+            "  - drop out tcp 25\n  - drop out tcp 26",
+        ),
+    );
+    timed(
+        "nothing",
+        &all(500).replace(
+            "  - drop out tcp 25",
+            "  - drop out tcp 25\n  - drop out tcp 26",
+        ),
+    );
 }

@@ -24,20 +24,26 @@ struct Arrival {
 }
 
 impl Lowering<'_> {
-    /// Table [`layout::ENTRY`].
-    pub(super) fn entry(&mut self) {
-        let topology = self.topology;
-        for (name, port) in &topology.ports {
-            match self.claimed(name) {
-                Some(program) => self.managed_entry(program, port),
-                None if self.is_open(name, port) => self.open_entry(port.number, &port.vlan),
-                None => {
-                    let matching = Cube::any().with(Field::InPort, port.number);
-                    let counted = Counted::Decider("quarantine".to_owned());
-                    self.counted(layout::ENTRY, 200, matching, &counted, Vec::new());
-                }
+    /// What a port has of its own in [`layout::ENTRY`] and the tables of its guards.
+    pub(super) fn place(&mut self, device: &str, place: &TopologyPort, open: bool) {
+        match self.claimed(device) {
+            Some(port) => {
+                self.managed_entry(port, place);
+                self.own_addresses(port, place.number);
+                self.own_discovery(port, place.number);
+            }
+            None if open => self.open_entry(place.number, &place.vlan),
+            None => {
+                let matching = Cube::any().with(Field::InPort, place.number);
+                let counted = Counted::Decider("quarantine".to_owned());
+                self.counted(layout::ENTRY, 200, matching, &counted, Vec::new());
             }
         }
+        self.delivery(device, place, open);
+    }
+
+    /// What every bridge has in [`layout::ENTRY`].
+    pub(super) fn entry(&mut self) {
         let vlan = self.local_vlan();
         self.open_entry(LOCAL, &vlan);
         if self.is_managed() {

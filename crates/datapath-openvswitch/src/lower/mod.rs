@@ -45,6 +45,7 @@ mod forward;
 mod guards;
 pub mod identity;
 pub mod layout;
+mod parts;
 mod receivers;
 mod rules;
 mod sets;
@@ -63,6 +64,7 @@ use crate::topology::{PortVlan, Topology, TopologyPort};
 
 pub use identity::Counted;
 use identity::Identities;
+pub use parts::{Changes, Lowerer};
 
 /// What a bridge must do to carry out a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,7 +78,7 @@ pub struct Lowered {
 }
 
 /// Table, priority and match.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey {
     pub table: u8,
     pub priority: u16,
@@ -127,69 +129,30 @@ impl Lack {
 
 /// The flows for one bridge.
 pub fn lower(program: &HostProgram, topology: &Topology) -> Lowered {
-    let mut lowering = Lowering {
-        program,
-        topology,
-        claims: claims(program, topology),
-        identities: Identities::default(),
-        slots: sets::Slots::default(),
-        lowered: Lowered::default(),
-        lacks: BTreeSet::new(),
-    };
-    lowering.run();
-    let mut lowered = lowering.lowered;
-    lowered.counted = lowering.identities.counted;
-    lowered.lacks = lowering.lacks;
-    lowered
+    let mut lowerer = Lowerer::default();
+    lowerer.lower(program, topology);
+    lowerer.lowered()
 }
 
-fn claims<'a>(program: &'a HostProgram, topology: &Topology) -> BTreeMap<&'a str, &'a PortProgram> {
-    program
-        .ports
-        .values()
-        .filter(|port| port.bridge == topology.bridge)
-        .map(|port| (port.device.as_str(), port.as_ref()))
-        .collect()
-}
-
+/// One program on one bridge, and the part of the flows that is being made.
 struct Lowering<'a> {
     program: &'a HostProgram,
     topology: &'a Topology,
     /// Ports by device.
-    claims: BTreeMap<&'a str, &'a PortProgram>,
-    identities: Identities,
-    slots: sets::Slots,
-    lowered: Lowered,
-    lacks: BTreeSet<Lack>,
+    claims: BTreeMap<&'a str, &'a Arc<PortProgram>>,
+    identities: &'a mut Identities,
+    slots: &'a mut sets::Slots,
+    making: parts::Part,
 }
 
 impl<'a> Lowering<'a> {
-    fn run(&mut self) {
-        self.entry();
-        self.fitness();
-        self.guards();
-        self.receivers();
-        self.classes();
-        self.decisions();
-        self.rules();
-        for behaviour in self.behaviours() {
-            self.order(behaviour);
-            self.defaults(behaviour);
-            self.generations(behaviour);
-        }
-        self.tracking();
-        // After the rules, which say what sets there are.
-        self.sets();
-        self.forwarding();
-    }
-
     /// The port of the program that has this device.
-    fn claimed(&self, device: &str) -> Option<&'a PortProgram> {
+    fn claimed(&self, device: &str) -> Option<&'a Arc<PortProgram>> {
         self.claims.get(device).copied()
     }
 
     /// Behaviours that ports of this bridge have.
-    fn behaviours(&self) -> Vec<&'a Behaviour> {
+    fn behaviours(&self) -> Vec<&'a Arc<Behaviour>> {
         let program = self.program;
         let present = self
             .topology
@@ -200,7 +163,6 @@ impl<'a> Lowering<'a> {
         names
             .into_iter()
             .filter_map(|name| program.behaviours.get(name))
-            .map(Arc::as_ref)
             .collect()
     }
 
@@ -249,6 +211,6 @@ impl<'a> Lowering<'a> {
             priority,
             matching,
         };
-        self.lowered.flows.insert(key, FlowBody { cookie, actions });
+        self.making.flows.insert(key, FlowBody { cookie, actions });
     }
 }

@@ -10,10 +10,10 @@
 //! Frames to groups never make a connection known: nobody answers them under the address that they
 //! went to, and the receivers of one frame may differ in what they accept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use policy::program::{Behaviour, Direction, Values};
+use policy::program::{Behaviour, Direction, PortProgram, Values};
 
 use crate::flow::{Action, Bits, Cube, Field, low_bits};
 use crate::wire;
@@ -39,7 +39,8 @@ impl Lowering<'_> {
     pub(super) fn tracking(&mut self) {
         let go_on = vec![Action::Resubmit(layout::LISTS)];
         self.step(layout::STATE, 1, Cube::any(), go_on);
-        let zones = self.zones();
+        let zones = self.zones().into_values().filter(|(_, tracks)| *tracks);
+        let zones: BTreeSet<u16> = zones.map(|(zone, _)| zone).collect();
         if zones.is_empty() {
             let go_on = vec![Action::Resubmit(layout::DELIVERY)];
             self.step(layout::COMMIT, 1, Cube::any(), go_on);
@@ -50,18 +51,20 @@ impl Lowering<'_> {
         self.commits(&zones);
     }
 
-    /// Zones of all ports that track here.
-    fn zones(&self) -> BTreeSet<u16> {
+    /// Of each port its zone, and whether it tracks.
+    pub(super) fn zones(&self) -> BTreeMap<String, (u16, bool)> {
         let ports = self
             .topology
             .ports
             .keys()
             .filter_map(|name| self.claimed(name));
-        let tracking = ports.filter(|port| {
+        let tracks = |port: &PortProgram| {
             let behaviour = self.program.behaviours.get(&port.behaviour);
             behaviour.is_some_and(|behaviour| self.tracks(behaviour))
-        });
-        tracking.map(|port| port.zone).collect()
+        };
+        ports
+            .map(|port| (port.mac.to_string(), (port.zone, tracks(port))))
+            .collect()
     }
 
     fn ask(&mut self, zones: &BTreeSet<u16>) {
