@@ -276,12 +276,20 @@ fn a_port_more_changes_its_own_flows_and_the_lists_of_everybody() {
     let switch = bridge();
     let topology = topology(500);
     let mut session = connect(&switch, &topology);
+    let mut lowerer = datapath_openvswitch::lower::Lowerer::default();
     let mut timed = |what: &str, documents: &str| {
         let program = program(documents, &topology);
         let again = program.clone();
         let start = Instant::now();
+        let changes = lowerer.lower(&program, &topology).len();
+        let lowering = start.elapsed();
+        let start = Instant::now();
         let done = session.enforce(program).expect("enforced");
-        println!("{what}: {:?}: {:?}", start.elapsed(), done.changes);
+        println!(
+            "{what}: {changes} in {lowering:?}, enforced in {:?}: {:?}",
+            start.elapsed(),
+            done.changes
+        );
         let mut other = connect(&switch, &topology);
         let rest = other.enforce(again).expect("enforced").changes;
         assert_eq!(rest, Vec::<String>::new(), "nothing is left to do");

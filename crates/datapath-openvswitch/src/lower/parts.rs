@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use policy::HostProgram;
-use policy::program::{AddressSet, Behaviour, MacSet, PortProgram, RuleList, Values};
+use policy::program::{
+    AddressSet, Behaviour, DefaultVerdict, MacSet, PortProgram, RuleList, Values,
+};
 
 use crate::topology::{PortVlan, Topology, TopologyPort};
 
@@ -61,14 +63,51 @@ enum Input {
         place: TopologyPort,
         open: bool,
     },
-    Port(Arc<PortProgram>),
-    Behaviour(Arc<Behaviour>),
+    Port(OfPort),
+    Behaviour(OfBehaviour),
     List(Arc<RuleList>),
     AddressSet(Arc<AddressSet>),
     Macs(Arc<MacSet>),
     Zones(BTreeMap<String, (u16, bool)>),
     Stations(Vec<forward::Station>),
     Sets(Vec<(Use, u32, Arc<AddressSet>)>),
+}
+
+/// A port, compared by what its flows are made from: not by where it is written.
+#[derive(Clone, Debug)]
+struct OfPort(Arc<PortProgram>);
+
+impl PartialEq for OfPort {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |port: &PortProgram| (port.mac, port.zone);
+        let (one, other) = (&self.0, &other.0);
+        Arc::ptr_eq(one, other)
+            || of(one) == of(other)
+                && (&one.name, &one.behaviour) == (&other.name, &other.behaviour)
+                && (&one.ipv4, &one.ipv6) == (&other.ipv4, &other.ipv6)
+    }
+}
+
+/// A behaviour, likewise.
+#[derive(Clone, Debug)]
+struct OfBehaviour(Arc<Behaviour>);
+
+impl PartialEq for OfBehaviour {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, other) = (&self.0, &other.0);
+        let sources =
+            |behaviour: &Behaviour| behaviour.isolation.as_ref().map(|it| it.sources.clone());
+        let default =
+            |default: &DefaultVerdict| (default.id.clone(), default.verdict, default.audit);
+        Arc::ptr_eq(one, other)
+            || (&one.name, &one.guards, one.stateful, one.dhcp)
+                == (&other.name, &other.guards, other.stateful, other.dhcp)
+                && (&one.learning, &one.tagged, &one.ethertypes)
+                    == (&other.learning, &other.tagged, &other.ethertypes)
+                && (&one.lists, sources(one)) == (&other.lists, sources(other))
+                && default(&one.default_in) == default(&other.default_in)
+                && default(&one.default_out) == default(&other.default_out)
+    }
 }
 
 impl Lowerer {
@@ -159,9 +198,13 @@ impl Work {
                 },
             ];
             if let Some(port) = lowering.claimed(device) {
-                inputs.push(Input::Port(port.clone()));
+                inputs.push(Input::Port(OfPort(port.clone())));
                 let behaviour = program.behaviours.get(&port.behaviour);
-                inputs.extend(behaviour.cloned().map(Input::Behaviour));
+                inputs.extend(
+                    behaviour
+                        .cloned()
+                        .map(|it| Input::Behaviour(OfBehaviour(it))),
+                );
             }
             self.part(lowering, Key::Port(device.clone()), inputs, |lowering| {
                 lowering.place(device, place, open);
@@ -177,7 +220,7 @@ impl Work {
                     .iter()
                     .flat_map(|isolation| &isolation.sources),
             );
-            let mut inputs = vec![Input::Behaviour(behaviour.clone())];
+            let mut inputs = vec![Input::Behaviour(OfBehaviour(behaviour.clone()))];
             for list in behaviour
                 .lists
                 .iter()

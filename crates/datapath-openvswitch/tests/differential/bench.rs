@@ -5,8 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use datapath::{Capabilities, Capability, Enforcement, resolve};
+use datapath_openvswitch::lower::Lowerer;
 use datapath_openvswitch::topology::{PortVlan, Topology, TopologyPort};
-use datapath_openvswitch::{Lowered, Session, lower};
+use datapath_openvswitch::{Lowered, Session};
 use frame::random::Rng;
 use frame::{Frame, MacAddress};
 use policy::document::Guard;
@@ -33,6 +34,7 @@ pub(crate) struct Bench {
     raw: Vec<RawPort>,
     observed: Observation,
     topology: Topology,
+    lowerer: Lowerer,
     lowered: Lowered,
     otherwise: BTreeMap<&'static str, usize>,
     tracking: Tracking,
@@ -134,6 +136,7 @@ impl Bench {
             raw,
             observed,
             topology,
+            lowerer: Lowerer::default(),
             lowered: Lowered::default(),
             otherwise: BTreeMap::new(),
             tracking,
@@ -204,7 +207,18 @@ impl Bench {
 
     /// Brings the switch from what it does to a program, and looks whether that leaves nothing to do.
     pub(crate) fn install(&mut self, program: &HostProgram) -> Result<(), Mismatch> {
-        self.lowered = lower(program, &self.topology);
+        let changes = self.lowerer.lower(program, &self.topology);
+        for (key, body) in changes {
+            match body {
+                Some(body) => self.lowered.flows.insert(key, body),
+                None => self.lowered.flows.remove(&key),
+            };
+        }
+        let all = self.lowerer.lowered();
+        if all.flows != self.lowered.flows {
+            return Err("what has changed is not all that has changed".to_owned());
+        }
+        self.lowered = all;
         *self.session.topology_mut() = self.topology.clone();
         self.session
             .enforce(program.clone())
