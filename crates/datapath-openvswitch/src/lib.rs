@@ -6,7 +6,9 @@ pub mod flow;
 pub mod lower;
 pub mod session;
 pub mod topology;
+mod unmet;
 pub mod wire;
 
 pub use lower::{Lowered, lower};
 pub use session::Session;
+pub use unmet::unmet;

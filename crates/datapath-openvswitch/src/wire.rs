@@ -1,7 +1,9 @@
 //! Flows as OpenFlow has them. Knows the names that fields have on the wire; sending them is left
 //! to `session`.
 
-use openflow::action::{Ct, CtZone, Learn, LearnSource, LearnSpec, LearnTarget};
+use openflow::action::{
+    Bundle, Ct, CtZone, HashFields, Learn, LearnSource, LearnSpec, LearnTarget,
+};
 use openflow::field::{Field as Named, Subfield};
 use openflow::{Action as Sent, Match, PortNumber};
 
@@ -51,6 +53,13 @@ pub fn actions(actions: &[Action]) -> Result<Vec<Sent>, Unspeakable> {
 fn action(action: &Action) -> Result<Sent, Unspeakable> {
     Ok(match action {
         Action::Output(number) => Sent::output(port(*number)),
+        Action::OutputOne { members, spread } => Sent::Bundle(Bundle {
+            fields: HashFields::EthSrc,
+            basis: 0,
+            highest_random_weight: *spread,
+            members: members.iter().map(|number| port(*number)).collect(),
+            target: None,
+        }),
         Action::Load(bits, value) => Sent::Load {
             target: part(*bits)?,
             value: u64::from(*value),
@@ -67,6 +76,7 @@ fn action(action: &Action) -> Result<Sent, Unspeakable> {
             source: part(*bits)?,
             target: Subfield::whole(Named::VlanTci),
         },
+        Action::PushTag => Sent::PushVlan(0x8100),
         Action::StripTag => Sent::PopVlan,
         Action::Resubmit(table) => Sent::resubmit(*table),
         Action::Clone(inner) => Sent::Clone(actions(inner)?),

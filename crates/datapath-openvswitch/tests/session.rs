@@ -61,6 +61,7 @@ fn topology(count: u16) -> Topology {
             number,
             ifindex: Some(100 + u32::from(number)),
             vlan: PortVlan::Trunk,
+            ..TopologyPort::default()
         };
         topology.ports.insert(name, port);
     }

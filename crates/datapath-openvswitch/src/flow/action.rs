@@ -26,13 +26,17 @@ impl Bits {
 pub enum Action {
     /// To a port, unless the frame came in there.
     Output(u16),
+    /// To one of several ports that are up: the first, or one that the sender's MAC says.
+    OutputOne { members: Vec<u16>, spread: bool },
     /// Sets a part of a register.
     Load(Bits, u32),
     /// Copies a header field to the low bits of a part of a register.
     Read(Field, Bits),
     /// Copies one part of a register to another of the same length.
     Copy { from: Bits, to: Bits },
-    /// Copies 16 bits of a register to the tag: bit 12 says whether there is one afterwards.
+    /// Puts a customer tag on, before those that are there.
+    PushTag,
+    /// Copies 16 bits of a register to the tag; bit 12 is set.
     WriteTag(Bits),
     /// Takes the tag off.
     StripTag,

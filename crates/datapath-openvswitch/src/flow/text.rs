@@ -188,10 +188,17 @@ impl fmt::Display for Action {
         match self {
             Self::Output(0xfffe) => f.write_str("output:LOCAL"),
             Self::Output(port) => write!(f, "output:{port}"),
+            Self::OutputOne { members, spread } => {
+                let way = if *spread { "hrw" } else { "active_backup" };
+                let members: Vec<String> = members.iter().map(u16::to_string).collect();
+                let members = members.join(",");
+                write!(f, "bundle(eth_src,0,{way},ofport,members:{members})")
+            }
             Self::Load(bits, value) => write!(f, "load:{value:#x}->{bits}"),
             Self::Read(field, bits) => write!(f, "move:{}->{bits}", source(*field)),
             Self::Copy { from, to } => write!(f, "move:{from}->{to}"),
             Self::WriteTag(bits) => write!(f, "move:{bits}->NXM_OF_VLAN_TCI[]"),
+            Self::PushTag => f.write_str("push_vlan:0x8100"),
             Self::StripTag => f.write_str("pop_vlan"),
             Self::Resubmit(table) => write!(f, "resubmit(,{table})"),
             Self::Clone(inner) => {

@@ -5,8 +5,9 @@ use policy::document::Guard;
 use policy::program::PortProgram;
 
 use crate::flow::{Action, Cube, Field};
-use crate::topology::{LOCAL, PortVlan, TopologyPort};
+use crate::topology::{Bond, BondMode, LOCAL, PortVlan, TopologyPort};
 
+use super::forward::GROUP_BIT;
 use super::identity::{Counted, LEARNED};
 use super::{Lowering, cover, layout};
 
@@ -29,10 +30,18 @@ impl Lowering<'_> {
         match self.claimed(device) {
             Some(port) => {
                 self.managed_entry(port, place);
+                if self.spreads() {
+                    let own = Cube::any().with(Field::EthernetSource, mac(port.mac));
+                    let actions = vec![layout::raise(layout::MEMBER)];
+                    self.step(layout::REFLECTED, 10, own, actions);
+                }
                 self.own_addresses(port, place.number);
                 self.own_discovery(port, place.number);
             }
-            None if open => self.open_entry(place.number, &place.vlan),
+            None if open => match &place.bond {
+                None => self.open_entry(place.number, &place.vlan, &[]),
+                Some(bond) => self.bond_entry(bond, place),
+            },
             None => {
                 let matching = Cube::any().with(Field::InPort, place.number);
                 let counted = Counted::Decider("quarantine".to_owned());
@@ -45,7 +54,7 @@ impl Lowering<'_> {
     /// What every bridge has in [`layout::ENTRY`].
     pub(super) fn entry(&mut self) {
         let vlan = self.local_vlan();
-        self.open_entry(LOCAL, &vlan);
+        self.open_entry(LOCAL, &vlan, &[]);
         if self.is_managed() {
             let counted = Counted::Decider("quarantine".to_owned());
             self.counted(layout::ENTRY, 1, Cube::any(), &counted, Vec::new());
@@ -116,7 +125,40 @@ impl Lowering<'_> {
         }
     }
 
-    fn open_entry(&mut self, number: u16, vlan: &PortVlan) {
+    /// Whether some bond may give back what it was given.
+    pub(super) fn spreads(&self) -> bool {
+        let bonds = self
+            .topology
+            .ports
+            .values()
+            .filter_map(|port| port.bond.as_ref());
+        bonds.into_iter().any(|bond| bond.mode == BondMode::Spread)
+    }
+
+    fn bond_entry(&mut self, bond: &Bond, place: &TopologyPort) {
+        let mut origin = vec![Action::Load(layout::ORIGIN, place.number.into())];
+        if bond.mode == BondMode::Spread {
+            origin.push(Action::Resubmit(layout::REFLECTED));
+        }
+        for member in &bond.members {
+            if *member == place.number || bond.mode == BondMode::Aggregated {
+                self.open_entry(*member, &place.vlan, &origin);
+            } else if bond.mode == BondMode::Spread {
+                self.open_entry(*member, &place.vlan, &origin);
+                let heard_twice = Cube::any().with(Field::InPort, *member).masked(
+                    Field::EthernetDestination,
+                    GROUP_BIT,
+                    GROUP_BIT,
+                );
+                self.step(layout::ENTRY, 310, heard_twice, Vec::new());
+            } else {
+                let passive = Cube::any().with(Field::InPort, *member);
+                self.step(layout::ENTRY, 200, passive, Vec::new());
+            }
+        }
+    }
+
+    fn open_entry(&mut self, number: u16, vlan: &PortVlan, origin: &[Action]) {
         for arrival in arrivals(vlan) {
             let (value, mask) = arrival.tag;
             let matching =
@@ -124,6 +166,7 @@ impl Lowering<'_> {
                     .with(Field::InPort, number)
                     .masked(Field::VlanTci, value, mask);
             let mut actions = arrival.actions;
+            actions.extend_from_slice(origin);
             if let Some(learn) = self.learning(number) {
                 actions.push(learn);
             }
@@ -175,6 +218,8 @@ impl Lowering<'_> {
             // A tag behind the one that was taken off.
             ether(0x8100),
             ether(0x88a8),
+            // The same where the switch reads more than one (`other_config:vlan-limit`).
+            Cube::any().masked(Field::VlanTci, TAGGED, TAGGED),
         ];
         for ip in [ip4(), ip6()] {
             let protocol = |number: u8| whole(ip.clone().with(Field::IpProtocol, number));
@@ -187,6 +232,8 @@ impl Lowering<'_> {
                 .with(Field::Icmpv6Type, 0_u8)
                 .with(Field::Icmpv6Code, 0_u8),
         );
+        let reflected = layout::flag(layout::MEMBER, true);
+        self.step(layout::FITNESS, 120, reflected, Vec::new());
         let malformed = Counted::Decider("malformed".to_owned());
         for cube in unfit {
             let managed = cube.clone().bits(layout::MANAGED, 1);

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use frame::MacAddress;
 use policy::document::Guard;
 
-use crate::flow::{Action, Cube, Field};
-use crate::topology::{LOCAL, PortVlan, TopologyPort};
+use crate::flow::{Action, Bits, Cube, Field};
+use crate::topology::{BondMode, LOCAL, PortVlan, TopologyPort};
 
 use super::admission::mac;
 use super::identity::Counted;
@@ -30,6 +30,7 @@ enum View {
 pub(super) struct Station {
     number: u16,
     vlan: PortVlan,
+    bonded: bool,
     /// `None`: nobody filters what goes there.
     managed: Option<Managed>,
     /// Its MAC, where it is known.
@@ -70,6 +71,7 @@ impl Lowering<'_> {
             stations.push(Station {
                 number: place.number,
                 vlan: place.vlan.clone(),
+                bonded: place.bond.is_some(),
                 managed,
                 mac,
             });
@@ -77,10 +79,23 @@ impl Lowering<'_> {
         stations.push(Station {
             number: LOCAL,
             vlan: self.local_vlan(),
+            bonded: false,
             managed: None,
             mac: Some(self.topology.mac).filter(|mac| *mac != MacAddress::default()),
         });
         stations
+    }
+
+    /// Tables [`layout::TAG_VIEW`] and [`layout::TAG_DOMAIN`].
+    pub(super) fn tags(&mut self) {
+        for (table, tag) in [
+            (layout::TAG_VIEW, layout::VIEW),
+            (layout::TAG_DOMAIN, layout::DOMAIN),
+        ] {
+            let present = Cube::any().bits(Bits::new(tag.register, 12, 1), 1);
+            let push = vec![Action::PushTag, Action::WriteTag(tag)];
+            self.step(table, 10, present, push);
+        }
     }
 
     /// Tables [`layout::FORWARD`] and [`layout::FLOOD`], and groups of ports in [`layout::DELIVERY`].
@@ -165,6 +180,7 @@ impl Lowering<'_> {
         // Ports that behave alike and see the frame alike share one judgement.
         let mut alike: BTreeMap<(&str, View, u16), (&Managed, Vec<u16>)> = BTreeMap::new();
         let mut open: Vec<(View, u16)> = Vec::new();
+        let mut bonds = Vec::new();
         for station in stations {
             let Some(view) = view(&station.vlan, domain) else {
                 continue;
@@ -176,6 +192,7 @@ impl Lowering<'_> {
                     let group = alike.entry(key).or_insert_with(|| (managed, Vec::new()));
                     group.1.push(station.number);
                 }
+                None if station.bonded => bonds.push(station.number),
                 None => open.push((view, station.number)),
             }
         }
@@ -185,7 +202,7 @@ impl Lowering<'_> {
             let target = self.group(&name, view, ports);
             actions.push(self.towards(managed, target, view));
         }
-        if unknown && !open.is_empty() {
+        if unknown && !(open.is_empty() && bonds.is_empty()) {
             actions.push(Action::Resubmit(layout::COMMIT_SENDER));
         }
         let seeing = |wanted: View| {
@@ -196,6 +213,10 @@ impl Lowering<'_> {
         if seeing(View::Same).next().is_some() {
             actions.extend(plain(View::Same, seeing(View::Same)));
         }
+        actions.extend(bonds.into_iter().map(|number| {
+            let target = Action::Load(layout::TARGET, number.into());
+            Action::Clone(vec![target, Action::Resubmit(layout::DELIVERY)])
+        }));
         actions
     }
 
@@ -204,7 +225,7 @@ impl Lowering<'_> {
         let matching = Cube::any().bits(layout::TARGET, number);
         let mut actions = Vec::new();
         if view == View::Same {
-            actions.push(Action::WriteTag(layout::VIEW));
+            actions.push(Action::Resubmit(layout::TAG_VIEW));
         }
         actions.extend(ports.into_iter().map(Action::Output));
         self.step(layout::DELIVERY, 10, matching, actions);
@@ -219,23 +240,45 @@ impl Lowering<'_> {
             None => return,
         };
         let managed = counted != Counted::Step;
-        let target = Cube::any().bits(layout::TARGET, place.number.into());
+        let alone = [place.number];
+        let members = place
+            .bond
+            .as_ref()
+            .map_or(alone.as_slice(), |bond| &bond.members);
+        for member in members {
+            self.delivery_to(*member, place, managed, &counted);
+        }
+    }
+
+    fn delivery_to(&mut self, number: u16, place: &TopologyPort, managed: bool, counted: &Counted) {
+        let target = Cube::any().bits(layout::TARGET, number.into());
+        let output = match &place.bond {
+            None => Action::Output(number),
+            Some(bond) => {
+                let back = target.clone().bits(layout::ORIGIN, place.number.into());
+                self.step(layout::DELIVERY, 30, back, Vec::new());
+                Action::OutputOne {
+                    members: bond.members.clone(),
+                    spread: bond.mode != BondMode::ActiveBackup,
+                }
+            }
+        };
         let mut actions = Vec::new();
         match (&place.vlan, managed) {
             (PortVlan::Access(_), _) => {}
-            (_, true) => actions.push(Action::WriteTag(layout::VIEW)),
-            (PortVlan::Trunk, false) => actions.push(Action::WriteTag(layout::DOMAIN)),
+            (_, true) => actions.push(Action::Resubmit(layout::TAG_VIEW)),
+            (PortVlan::Trunk, false) => actions.push(Action::Resubmit(layout::TAG_DOMAIN)),
             (PortVlan::Trunks { native, .. }, false) => {
                 if let Some(native) = native {
                     let own = in_domain(target.clone(), Some(*native));
-                    let output = vec![Action::Output(place.number)];
-                    self.counted(layout::DELIVERY, 20, own, &counted, output);
+                    let native = vec![output.clone()];
+                    self.counted(layout::DELIVERY, 20, own, counted, native);
                 }
-                actions.push(Action::WriteTag(layout::DOMAIN));
+                actions.push(Action::Resubmit(layout::TAG_DOMAIN));
             }
         }
-        actions.push(Action::Output(place.number));
-        self.counted(layout::DELIVERY, 10, target, &counted, actions);
+        actions.push(output);
+        self.counted(layout::DELIVERY, 10, target, counted, actions);
     }
 
     /// A copy through the receiver's part of the pipeline.
@@ -297,6 +340,6 @@ fn in_domain(cube: Cube, domain: Domain) -> Cube {
 
 /// Out of ports that nobody filters.
 fn plain(view: View, ports: impl Iterator<Item = u16>) -> Vec<Action> {
-    let tag = (view == View::Same).then_some(Action::WriteTag(layout::DOMAIN));
+    let tag = (view == View::Same).then_some(Action::Resubmit(layout::TAG_DOMAIN));
     tag.into_iter().chain(ports.map(Action::Output)).collect()
 }

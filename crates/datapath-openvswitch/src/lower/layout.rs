@@ -46,9 +46,14 @@ pub const COMMIT: u8 = 60;
 pub const COMMIT_SENDER: u8 = 61;
 /// Zones of ports that have none of their own: that of whom they talk to.
 pub const ZONES: u8 = 62;
+/// MACs of managed ports: what a bond whose other end does not know of it may give back.
+pub const REFLECTED: u8 = 63;
+/// Puts the tag on that a receiver sees, or that the frame's VLAN has, where there is one.
+pub const TAG_VIEW: u8 = 64;
+pub const TAG_DOMAIN: u8 = 65;
 
 /// Every table that is ours.
-pub const TABLES: [u8; 23] = [
+pub const TABLES: [u8; 26] = [
     ENTRY,
     FITNESS,
     SOURCE_SETS,
@@ -72,6 +77,9 @@ pub const TABLES: [u8; 23] = [
     COMMIT,
     COMMIT_SENDER,
     ZONES,
+    REFLECTED,
+    TAG_VIEW,
+    TAG_DOMAIN,
 ];
 
 /// What the rules say so far: 0 nothing.
@@ -143,6 +151,9 @@ pub const DOMAIN: Bits = Bits::new(7, 0, 16);
 pub const DOMAIN_ID: Bits = Bits::new(7, 0, 13);
 /// Registers whose bits say which sets of addresses the packet's ends are in.
 pub const SET_REGISTERS: std::ops::Range<u8> = 10..16;
+
+/// The bond that the frame came from, by its number; 0: none.
+pub const ORIGIN: Bits = Bits::new(7, 16, 16);
 
 /// A flag of register 0 as a match.
 pub fn flag(bits: Bits, set: bool) -> Cube {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use frame::MacAddress;
 use policy::HostProgram;
 use policy::program::{
     AddressSet, Behaviour, DefaultVerdict, MacSet, PortProgram, RuleList, Values,
@@ -58,6 +59,7 @@ enum Input {
         managed: bool,
         local: PortVlan,
         ageing: u16,
+        spreads: bool,
     },
     Place {
         place: TopologyPort,
@@ -68,7 +70,7 @@ enum Input {
     List(Arc<RuleList>),
     AddressSet(Arc<AddressSet>),
     Macs(Arc<MacSet>),
-    Zones(BTreeMap<String, (u16, bool)>),
+    Zones(BTreeMap<MacAddress, (u16, bool)>),
     Stations(Vec<forward::Station>),
     Sets(Vec<(Use, u32, Arc<AddressSet>)>),
 }
@@ -178,6 +180,7 @@ impl Work {
             managed: lowering.is_managed(),
             local: lowering.local_vlan(),
             ageing: topology.ageing_seconds,
+            spreads: lowering.spreads(),
         };
         self.part(lowering, Key::Frame, vec![bridge.clone()], |lowering| {
             lowering.entry();
@@ -187,6 +190,7 @@ impl Work {
             lowering.receivers();
             lowering.classes();
             lowering.decisions();
+            lowering.tags();
         });
         for (device, place) in &topology.ports {
             let open = lowering.is_open(device, place);

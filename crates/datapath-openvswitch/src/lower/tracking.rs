@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use frame::MacAddress;
 use policy::program::{Behaviour, Direction, PortProgram, Values};
 
 use crate::flow::{Action, Bits, Cube, Field, low_bits};
@@ -52,7 +53,7 @@ impl Lowering<'_> {
     }
 
     /// Of each port its zone, and whether it tracks.
-    pub(super) fn zones(&self) -> BTreeMap<String, (u16, bool)> {
+    pub(super) fn zones(&self) -> BTreeMap<MacAddress, (u16, bool)> {
         let ports = self
             .topology
             .ports
@@ -63,7 +64,7 @@ impl Lowering<'_> {
             behaviour.is_some_and(|behaviour| self.tracks(behaviour))
         };
         ports
-            .map(|port| (port.mac.to_string(), (port.zone, tracks(port))))
+            .map(|port| (port.mac, (port.zone, tracks(port))))
             .collect()
     }
 

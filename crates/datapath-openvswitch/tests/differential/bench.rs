@@ -105,6 +105,7 @@ impl Bench {
                 number,
                 ifindex: Some(index),
                 vlan: PortVlan::Trunk,
+                ..TopologyPort::default()
             };
             topology.ports.insert(near.clone(), port);
             let interface = ObservedInterface {
@@ -141,6 +142,14 @@ impl Bench {
             otherwise: BTreeMap::new(),
             tracking,
         }
+    }
+
+    /// Has the switch read so many tags.
+    pub(crate) fn read_tags(&self, number: u8) {
+        let limit = format!("other_config:vlan-limit={number}");
+        self.switch
+            .vsctl(&["set", "Open_vSwitch", ".", &limit])
+            .expect("set");
     }
 
     /// Forgets all connections.
@@ -394,6 +403,15 @@ impl Bench {
             .values()
             .map(|port| &port.vlan)
             .collect()
+    }
+
+    /// Makes one port of several interfaces.
+    pub(crate) fn replace(&mut self, members: &[&str], name: &str, port: TopologyPort) {
+        for member in members {
+            self.topology.ports.remove(*member);
+            self.observed.interfaces.remove(*member);
+        }
+        self.topology.ports.insert(name.to_owned(), port);
     }
 
     /// Puts every interface into VLANs by chance.
