@@ -16,6 +16,10 @@ const TAGGED: u128 = 0x1000;
 /// Presence and VLAN id.
 const TAG_MASK: u128 = 0x1fff;
 
+/// Of others' flows in the first table none may come before those of ports that are known, nor
+/// before quarantine: whoever adds flows by hand gets priority 32,768.
+const ABOVE: u16 = 60_000;
+
 /// How a port's frames tell which VLAN they are in.
 struct Arrival {
     /// Value and mask of the tag control information.
@@ -45,7 +49,7 @@ impl Lowering<'_> {
             None => {
                 let matching = Cube::any().with(Field::InPort, place.number);
                 let counted = Counted::Decider("quarantine".to_owned());
-                self.counted(layout::ENTRY, 200, matching, &counted, Vec::new());
+                self.counted(layout::ENTRY, ABOVE + 200, matching, &counted, Vec::new());
             }
         }
         self.delivery(device, place, open);
@@ -57,7 +61,7 @@ impl Lowering<'_> {
         self.open_entry(LOCAL, &vlan, &[]);
         if self.is_managed() {
             let counted = Counted::Decider("quarantine".to_owned());
-            self.counted(layout::ENTRY, 1, Cube::any(), &counted, Vec::new());
+            self.counted(layout::ENTRY, ABOVE, Cube::any(), &counted, Vec::new());
             return;
         }
         // Of a port that nobody knows yet nothing is known, but that it is nobody's business.
@@ -77,11 +81,11 @@ impl Lowering<'_> {
         let on = |guard| behaviour.guards.contains(&guard);
         let mut own = Cube::any().with(Field::InPort, place.number);
         let forged = Counted::Forged(port.name.clone());
-        self.counted(layout::ENTRY, 200, own.clone(), &forged, Vec::new());
+        self.counted(layout::ENTRY, ABOVE + 200, own.clone(), &forged, Vec::new());
         if on(Guard::Mac) {
             own = own.with(Field::EthernetSource, mac(port.mac));
             let tagged = Counted::Decider("tagged".to_owned());
-            self.counted(layout::ENTRY, 210, own.clone(), &tagged, Vec::new());
+            self.counted(layout::ENTRY, ABOVE + 210, own.clone(), &tagged, Vec::new());
         }
         let flags = [
             (layout::MANAGED, true),
@@ -120,7 +124,7 @@ impl Lowering<'_> {
             for (value, mask) in tags {
                 let matching = own.clone().masked(Field::VlanTci, value, mask);
                 let actions = arrival.actions.iter().chain(&common).cloned().collect();
-                self.step(layout::ENTRY, 300, matching, actions);
+                self.step(layout::ENTRY, ABOVE + 300, matching, actions);
             }
         }
     }
@@ -150,10 +154,10 @@ impl Lowering<'_> {
                     GROUP_BIT,
                     GROUP_BIT,
                 );
-                self.step(layout::ENTRY, 310, heard_twice, Vec::new());
+                self.step(layout::ENTRY, ABOVE + 310, heard_twice, Vec::new());
             } else {
                 let passive = Cube::any().with(Field::InPort, *member);
-                self.step(layout::ENTRY, 200, passive, Vec::new());
+                self.step(layout::ENTRY, ABOVE + 200, passive, Vec::new());
             }
         }
     }
@@ -171,10 +175,10 @@ impl Lowering<'_> {
                 actions.push(learn);
             }
             actions.push(Action::Resubmit(layout::FITNESS));
-            self.step(layout::ENTRY, 300, matching, actions);
+            self.step(layout::ENTRY, ABOVE + 300, matching, actions);
         }
         let matching = Cube::any().with(Field::InPort, number);
-        self.step(layout::ENTRY, 200, matching, Vec::new());
+        self.step(layout::ENTRY, ABOVE + 200, matching, Vec::new());
     }
 
     fn learning(&self, number: u16) -> Option<Action> {
