@@ -115,6 +115,18 @@ pub(super) fn is_unreadable(field: Named) -> bool {
     policy::evaluate::stp_layout(field).is_some()
 }
 
+/// Whether ports of DCCP or UDP-Lite by name are asked for.
+pub(super) fn names_unreadable_ports(conditions: &[Condition]) -> bool {
+    let ports = |it: &Condition| matches!(it.field, Named::SourcePort | Named::DestinationPort);
+    let protocol = |it: &Condition| match (&it.values, it.field) {
+        (Values::Numbers(set), Named::IpProtocol) if !it.negated => UNREADABLE_PORTS
+            .iter()
+            .any(|number| set.contains(u64::from(*number))),
+        _ => false,
+    };
+    conditions.iter().any(ports) && conditions.iter().any(protocol)
+}
+
 impl Lowering<'_> {
     /// Cubes of which one fits exactly where the condition is true or, if that counts, in doubt.
     pub(super) fn condition(

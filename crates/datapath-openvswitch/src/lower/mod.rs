@@ -14,6 +14,7 @@
 //!     45 RECEIVER  its tags? → 47 MACS, 48 REACHED: may the sender reach it?  49 SERVERS
 //!     50 CLASS … 54 DECISION once more, now towards the port
 //!     60 COMMIT    the connection becomes known    57 DELIVERY   tag on, output
+//! 62 ZONES, 63 REFLECTED, 64 and 65 TAG: looked up on the way
 //! ```
 //!
 //! Why it is like this:

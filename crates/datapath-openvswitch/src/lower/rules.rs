@@ -8,7 +8,9 @@ use policy::rule::Verdict;
 
 use crate::flow::{Action, Bits, Cube};
 
-use super::conditions::{Doubt, Kind, cross, is_of_any_kind, is_of_arp, is_unreadable};
+use super::conditions::{
+    Doubt, Kind, cross, is_of_any_kind, is_of_arp, is_unreadable, names_unreadable_ports,
+};
 use super::identity::Counted;
 use super::{Lack, Lowering, layout};
 
@@ -88,6 +90,13 @@ impl Lowering<'_> {
             if let Some(condition) = conditions.iter().find(|it| is_unreadable(it.field)) {
                 let reason = format!("Open vSwitch does not read {}", condition.field.name());
                 self.making.lacks.insert(Lack::new(rule, &reason));
+            }
+            if names_unreadable_ports(conditions) {
+                let lack = Lack::new(
+                    rule,
+                    "Open vSwitch does not read ports of DCCP and UDP-Lite",
+                );
+                self.making.lacks.insert(lack);
             }
             for (class, considered) in considered(rule) {
                 for kind in kinds(class, conditions) {
