@@ -19,7 +19,7 @@ pub fn connections(input: &[u8]) {
         let Ok(written) = read.to_bytes() else {
             continue;
         };
-        let again = Envelope::decode(&written).and_then(|again| Ok(again.to_bytes()));
+        let again = Envelope::decode(&written).map(|again| again.to_bytes());
         assert_eq!(again, Ok(Ok(written)), "{read:?}");
     }
     let version = input.first().copied().and_then(Version::from_wire);

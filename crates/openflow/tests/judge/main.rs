@@ -3,6 +3,7 @@
 
 mod ofctl;
 mod random;
+mod told;
 
 use openflow::text::{actions, parse_actions, parse_match};
 use openflow::wire::{Reader, Writer};

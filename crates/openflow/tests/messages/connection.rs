@@ -253,9 +253,7 @@ fn a_bundle_is_committed_only_after_a_fence_without_errors() {
     for version in [Version::V1_3, Version::V1_4, Version::V1_5] {
         for refused in [false, true] {
             let (mut controller, _, _) = pair(&[version], &[version], now);
-            let flows = (0..3)
-                .map(|_| Message::FlowMod(Box::new(FlowMod::default())))
-                .collect();
+            let flows = (0..3).map(|_| Message::FlowMod(Box::default())).collect();
             let batch = controller
                 .submit(BatchKind::Bundle, flows)
                 .expect("submitted");
@@ -372,7 +370,7 @@ fn a_message_that_cannot_be_written_discards_its_bundle() {
 fn a_lost_connection_says_what_may_have_happened() {
     let now = Instant::now();
     let version = Version::V1_4;
-    let flow = || vec![Message::FlowMod(Box::new(FlowMod::default()))];
+    let flow = || vec![Message::FlowMod(Box::default())];
     // Before the commit: nothing did.
     let (mut controller, _, _) = pair(&[version], &[version], now);
     controller
@@ -416,7 +414,7 @@ fn a_slow_peer_is_seen_and_costs_no_memory() {
     let version = Version::V1_4;
     let (mut controller, _, _) = pair(&[version], &[version], now);
     let flows = (0..50_000)
-        .map(|_| Message::FlowMod(Box::new(FlowMod::default())))
+        .map(|_| Message::FlowMod(Box::default()))
         .collect();
     controller
         .submit(BatchKind::Bundle, flows)
