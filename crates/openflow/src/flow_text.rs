@@ -258,7 +258,16 @@ impl fmt::Display for FlowStats {
         if self.importance != 0 {
             write!(formatter, "importance={}, ", self.importance)?;
         }
-        for (name, age) in [("idle_age", self.idle_age), ("hard_age", self.hard_age)] {
+        // 1.5 tells it among the counters.
+        let idle = self
+            .counters
+            .idle
+            .as_ref()
+            .map(|span| u16::try_from(span.seconds).unwrap_or(u16::MAX));
+        for (name, age) in [
+            ("idle_age", self.idle_age.or(idle)),
+            ("hard_age", self.hard_age),
+        ] {
             if let Some(age) = age {
                 write!(formatter, "{name}={age}, ")?;
             }
