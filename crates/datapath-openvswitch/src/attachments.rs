@@ -9,7 +9,7 @@ use ovsdb::{Cache, Uuid};
 use policy::claim::Claim;
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 
-use crate::topology::{PortVlan, Topology, TopologyPort};
+use crate::topology::{Bond, BondMode, PortVlan, Topology, TopologyPort};
 
 /// Who says that a port exists, for claims that an Open vSwitch's database makes.
 pub const SOURCE: &str = "openvswitch";
@@ -140,65 +140,91 @@ fn attached_bridge(cache: &Cache, bridge: Bridge) -> AttachedBridge {
                 continue;
             }
         };
-        for interface in interfaces {
-            attached.plug(interface, &port, vlan.clone());
-        }
+        attached.plug(interfaces, &port, vlan);
     }
     attached
 }
 
 impl AttachedBridge {
-    fn plug(&mut self, interface: Interface, port: &Port, vlan: PortVlan) {
-        let kernel = interface
-            .ifindex
-            .and_then(|index| u32::try_from(index).ok());
-        let kernel = kernel.filter(|index| *index != 0 && *index < NO_KERNEL_INDEX);
-        let ifindex = kernel.unwrap_or_else(|| index_of_row(interface.uuid));
-        let mac = interface
-            .mac_in_use
-            .as_deref()
-            .and_then(|text| text.parse().ok());
-        let mac = mac.unwrap_or_default();
-        // The bridge's own port is the host's.
-        if interface.name == self.topology.bridge {
-            self.ifindex = ifindex;
-            self.topology.mac = mac;
-            self.topology.local_vlan = match vlan {
-                PortVlan::Access(vlan) => Some(vlan),
-                _ => None,
-            };
-            return;
-        }
-        let number = match (interface.ofport, &interface.error) {
-            // OFPP_MAX of OpenFlow 1.0, which Open vSwitch keeps to: 0xff00.
-            (Some(number @ 1..0xff00), _) => u16::try_from(number).ok(),
-            _ => None,
-        };
-        let Some(number) = number else {
-            let reason = interface
-                .error
-                .unwrap_or_else(|| "the switch has not given it a number yet".to_owned());
-            self.faults.insert(interface.name, reason);
-            return;
-        };
+    fn plug(&mut self, interfaces: Vec<Interface>, port: &Port, vlan: PortVlan) {
+        let mut members = Vec::new();
+        let mut active = None;
         let mut external_ids = port.external_ids.clone();
-        external_ids.extend(interface.external_ids);
+        let (mut kernel, mut mac) = (None, MacAddress::default());
+        let is_bond = interfaces.len() > 1;
+        for interface in interfaces {
+            let of_kernel = interface
+                .ifindex
+                .and_then(|index| u32::try_from(index).ok());
+            let of_kernel = of_kernel.filter(|index| *index != 0 && *index < NO_KERNEL_INDEX);
+            let text = interface.mac_in_use.as_deref();
+            let own = text.and_then(|text| text.parse().ok()).unwrap_or_default();
+            // The bridge's own port is the host's.
+            if interface.name == self.topology.bridge {
+                self.ifindex = of_kernel.unwrap_or_else(|| index_of_row(interface.uuid));
+                self.topology.mac = own;
+                self.topology.local_vlan = match vlan {
+                    PortVlan::Access(vlan) => Some(vlan),
+                    _ => None,
+                };
+                return;
+            }
+            // OFPP_MAX of OpenFlow 1.0, which Open vSwitch keeps to: 0xff00.
+            let number = interface
+                .ofport
+                .filter(|number| (1..0xff00).contains(number));
+            let Some(number) = number.and_then(|number| u16::try_from(number).ok()) else {
+                let reason = interface
+                    .error
+                    .unwrap_or_else(|| "the switch has not given it a number yet".to_owned());
+                self.faults.insert(interface.name, reason);
+                continue;
+            };
+            if members.is_empty() {
+                (kernel, mac) = (of_kernel, own);
+            }
+            if is_bond && text.is_some() && text == port.bond_active_slave.as_deref() {
+                active = Some(number);
+            }
+            members.push(number);
+            external_ids.extend(interface.external_ids);
+        }
+        let Some(number) = active.or_else(|| members.first().copied()) else {
+            return;
+        };
+        let bond = is_bond.then_some(Bond {
+            members,
+            mode: bond_mode(port),
+        });
         self.topology.ports.insert(
-            interface.name.clone(),
+            port.name.clone(),
             TopologyPort {
                 number,
+                bond,
                 ifindex: kernel,
                 vlan,
             },
         );
         self.interfaces.insert(
-            interface.name,
+            port.name.clone(),
             AttachedInterface {
-                ifindex,
+                ifindex: kernel.unwrap_or_else(|| index_of_row(port.uuid)),
                 mac,
                 external_ids,
             },
         );
+    }
+}
+
+/// ovs-vswitchd.conf.db(5): without a mode, one member carries everything.
+fn bond_mode(port: &Port) -> BondMode {
+    match port.bond_mode.as_deref() {
+        Some("balance-tcp") => BondMode::Aggregated,
+        Some("balance-slb") if port.lacp.as_deref().is_some_and(|lacp| lacp != "off") => {
+            BondMode::Aggregated
+        }
+        Some("balance-slb") => BondMode::Spread,
+        _ => BondMode::ActiveBackup,
     }
 }
 

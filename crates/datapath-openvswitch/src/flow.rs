@@ -24,6 +24,8 @@ pub enum Field {
     InPort,
     Register(u8),
     ConnectionState,
+    ConnectionMark,
+    ConnectionLabel,
     EthernetSource,
     EthernetDestination,
     EthernetType,
@@ -59,7 +61,9 @@ impl Field {
     /// Length in bits.
     pub fn width(self) -> u32 {
         match self {
-            Self::Ipv6Source | Self::Ipv6Destination | Self::NdTarget => 128,
+            Self::Ipv6Source | Self::Ipv6Destination | Self::NdTarget | Self::ConnectionLabel => {
+                128
+            }
             Self::EthernetSource
             | Self::EthernetDestination
             | Self::ArpSenderMac
@@ -68,6 +72,7 @@ impl Field {
             | Self::NdTargetMac => 48,
             Self::Register(_)
             | Self::ConnectionState
+            | Self::ConnectionMark
             | Self::Ipv4Source
             | Self::Ipv4Destination
             | Self::ArpSenderAddress

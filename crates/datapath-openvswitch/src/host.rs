@@ -147,7 +147,22 @@ impl OpenVSwitch {
         }
         self.taken.insert(name.to_owned());
         let part = program.on_bridges(|it| it == name);
-        let enforced = self.session(name, &bridge)?.enforce(part);
+        // A connection of before may have ended long ago: a restart of the switch, or its patience.
+        let kept = self.sessions.contains_key(name);
+        let mut enforced = self.try_to_bring(name, &bridge, part.clone());
+        if kept && matches!(enforced, Err(DatapathError::Unreachable(_))) {
+            enforced = self.try_to_bring(name, &bridge, part);
+        }
+        enforced
+    }
+
+    fn try_to_bring(
+        &mut self,
+        name: &str,
+        bridge: &AttachedBridge,
+        part: HostProgram,
+    ) -> Result<Enforced, DatapathError> {
+        let enforced = self.session(name, bridge)?.enforce(part);
         if enforced.is_err() {
             // Whatever happened to it, the next attempt begins anew.
             self.sessions.remove(name);
@@ -279,6 +294,9 @@ fn settings() -> Settings {
             "name",
             "interfaces",
             "tag",
+            "bond_mode",
+            "bond_active_slave",
+            "lacp",
             "trunks",
             "vlan_mode",
             "external_ids",

@@ -8,8 +8,10 @@ pub mod host;
 pub mod lower;
 pub mod session;
 pub mod topology;
+mod unmet;
 pub mod wire;
 
 pub use host::OpenVSwitch;
 pub use lower::{Lowered, lower};
 pub use session::Session;
+pub use unmet::unmet;

@@ -2,7 +2,7 @@
 //! the difference as one bundle, counts. Knows requests and answers; finding bridges and their ports
 //! is left to others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -11,19 +11,24 @@ use datapath::{
     HostCapabilities, PortCounters,
 };
 use openflow::connection::{Answer, BatchKind, BatchOutcome, Configuration, Connection, Event};
+use openflow::message::multipart::{FlowMonitorRequest, FlowUpdate, FlowUpdateEvent};
 use openflow::message::{FlowStats, FlowStatsRequest, ReplyBody, RequestBody, SwitchConfig};
 use openflow::{FlowMod, Message, Version};
 use policy::HostProgram;
 
-use crate::difference::{Difference, difference};
+use crate::difference::{Difference, Flows, Key, content, difference_at, installed, key, watched};
 use crate::lower::identity::{LEARNED, OWNER, OWNER_MASK};
-use crate::lower::{Counted, Lowered, lower};
+use crate::lower::{Counted, Lowerer, layout};
 use crate::topology::Topology;
+use crate::wire::Unspeakable;
 
 /// Versions that have bundles, the better one first.
 const VERSIONS: [Version; 2] = [Version::V1_4, Version::V1_3];
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The flows there are, and what is added, removed and changed, with actions; of what is done here
+/// only that it was.
+const WATCH: u16 = 1 | 2 | 4 | 8 | 16;
 /// How often a plan is made anew because something else changed the switch in between.
 const ATTEMPTS: u32 = 10;
 /// First fragments are matched by their ports as well (`OFPC_FRAG_NX_MATCH`).
@@ -38,8 +43,28 @@ pub struct Session {
     stream: Box<dyn Stream>,
     connection: Connection,
     topology: Topology,
-    /// What was brought into the switch last.
-    lowered: Lowered,
+    lowerer: Lowerer,
+    /// What the switch should do.
+    wanted: Flows,
+    /// What it does, as far as it is known.
+    installed: Flows,
+    /// Whether the switch tells of what others change; else everything is read each time.
+    watching: Watching,
+    /// Where something changed that was not brought in here.
+    drifted: HashSet<Key>,
+}
+
+/// How well a switch is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Watching {
+    /// Not yet.
+    Unknown,
+    /// It has told what it does and tells every change.
+    Told,
+    /// It will tell what it left out once it has time.
+    Paused,
+    /// It cannot.
+    Impossible,
 }
 
 impl Session {
@@ -53,7 +78,11 @@ impl Session {
             stream: Box::new(stream),
             connection: Connection::new(configuration, Instant::now()),
             topology,
-            lowered: Lowered::default(),
+            lowerer: Lowerer::default(),
+            wanted: Flows::new(),
+            installed: Flows::new(),
+            watching: Watching::Unknown,
+            drifted: HashSet::new(),
         };
         session.until(|event| matches!(event, Event::Ready { .. }).then_some(()))?;
         Ok(session)
@@ -82,24 +111,99 @@ impl Session {
     }
 
     fn flows(&mut self, request: FlowStatsRequest) -> Result<Vec<FlowStats>, DatapathError> {
-        let body = RequestBody::Flow(request);
-        let asked = self
-            .connection
-            .ask_multipart(body, Answer::Whole)
-            .map_err(unreachable)?;
-        let parts = self.until(|event| match event {
-            Event::Parts { xid, parts } if xid == asked => Some(Ok(parts)),
-            Event::Refused { xid, name, .. } if xid == asked => {
-                Some(Err(DatapathError::Refused(name)))
-            }
-            Event::RequestFailed { xid, error } if xid == asked => Some(Err(unreachable(error))),
-            _ => None,
-        })??;
+        let parts = self.tell(RequestBody::Flow(request))?;
+        let parts = parts.map_err(DatapathError::Refused)?;
         let flows = parts.into_iter().filter_map(|part| match part {
             ReplyBody::Flow(flows) => Some(flows),
             _ => None,
         });
         Ok(flows.flatten().collect())
+    }
+
+    /// Makes sure that what the switch does is known: everything at first, then what has changed.
+    fn know(&mut self) -> Result<(), DatapathError> {
+        if self.watching == Watching::Unknown {
+            self.watch()?;
+        }
+        if self.watching == Watching::Impossible {
+            let flows = self.read()?;
+            self.installed = flows.into_iter().map(installed).collect();
+            self.drifted = self
+                .installed
+                .keys()
+                .chain(self.wanted.keys())
+                .cloned()
+                .collect();
+            return Ok(());
+        }
+        // What happened before the answer was told before it.
+        self.ask(&Message::BarrierRequest)?;
+        while self.watching == Watching::Paused {
+            self.ask(&Message::BarrierRequest)?;
+        }
+        Ok(())
+    }
+
+    fn watch(&mut self) -> Result<(), DatapathError> {
+        // What the switch learns by itself is its own business.
+        let tables = layout::TABLES
+            .into_iter()
+            .filter(|table| *table != layout::LEARNED);
+        let monitors = tables.map(|table| FlowMonitorRequest {
+            monitor: table.into(),
+            flags: WATCH,
+            table,
+            ..FlowMonitorRequest::default()
+        });
+        let body = RequestBody::FlowMonitor(monitors.collect());
+        self.watching = match self.tell(body)? {
+            Ok(parts) => {
+                let parts = parts.into_iter().filter_map(|part| match part {
+                    ReplyBody::FlowMonitor(updates) => Some(updates),
+                    _ => None,
+                });
+                let updates: Vec<FlowUpdate> = parts.flatten().collect();
+                self.watching = Watching::Told;
+                self.take_in(updates);
+                self.watching
+            }
+            Err(_) => Watching::Impossible,
+        };
+        Ok(())
+    }
+
+    /// The switch has told of changes.
+    fn take_in(&mut self, updates: Vec<FlowUpdate>) {
+        for update in updates {
+            match update {
+                FlowUpdate::Flow(flow) => {
+                    let event = flow.event;
+                    let (key, content) = watched(*flow);
+                    self.drifted.insert(key.clone());
+                    match event {
+                        FlowUpdateEvent::Removed => self.installed.remove(&key),
+                        _ => self.installed.insert(key, content),
+                    };
+                }
+                FlowUpdate::Paused => self.watching = Watching::Paused,
+                FlowUpdate::Resumed => self.watching = Watching::Told,
+                FlowUpdate::Own { .. } | FlowUpdate::Opaque { .. } => {}
+            }
+        }
+    }
+
+    /// Asks for statistics; the inner error is the switch's.
+    fn tell(&mut self, body: RequestBody) -> Result<Result<Vec<ReplyBody>, String>, DatapathError> {
+        let asked = self
+            .connection
+            .ask_multipart(body, Answer::Whole)
+            .map_err(unreachable)?;
+        self.until(|event| match event {
+            Event::Parts { xid, parts } if xid == asked => Some(Ok(Ok(parts))),
+            Event::Refused { xid, name, .. } if xid == asked => Some(Ok(Err(name))),
+            Event::RequestFailed { xid, error } if xid == asked => Some(Err(unreachable(error))),
+            _ => None,
+        })?
     }
 
     /// Sends a change, which takes effect wholly or not at all.
@@ -123,7 +227,15 @@ impl Session {
             _ => None,
         })?;
         match outcome {
-            BatchOutcome::Done => Ok(()),
+            BatchOutcome::Done => {
+                for (key, content) in change.outcome {
+                    match content {
+                        Some(content) => self.installed.insert(key, content),
+                        None => self.installed.remove(&key),
+                    };
+                }
+                Ok(())
+            }
             BatchOutcome::Refused { failures, count } => {
                 let first = failures
                     .first()
@@ -222,7 +334,16 @@ impl Session {
                 if let Event::Failed(error) = &event {
                     return Err(unreachable(error));
                 }
-                found = found.or_else(|| wanted(event));
+                match event {
+                    // Of itself, because something happened to flows.
+                    Event::Part { part, .. } if matches!(*part, ReplyBody::FlowMonitor(_)) => {
+                        if let ReplyBody::FlowMonitor(updates) = *part {
+                            self.take_in(updates);
+                        }
+                    }
+                    event if found.is_none() => found = wanted(event),
+                    _ => {}
+                }
             }
             if let Some(found) = found {
                 self.write()?;
@@ -256,18 +377,29 @@ impl Enforcement for Session {
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
-        self.lowered = lower(&program, &self.topology);
+        let unspeakable = |error: Unspeakable| DatapathError::Refused(error.to_string());
+        let mut places = HashSet::new();
+        for (place, body) in self.lowerer.lower(&program, &self.topology) {
+            let place = key(&place).map_err(unspeakable)?;
+            match body {
+                Some(body) => self
+                    .wanted
+                    .insert(place.clone(), content(&body).map_err(unspeakable)?),
+                None => self.wanted.remove(&place),
+            };
+            places.insert(place);
+        }
+        // Until it is done, here is where it may have to be done again.
+        self.drifted.extend(places);
         let mut enforced = Enforced::default();
-        let mut configured = false;
         for _ in 0..ATTEMPTS {
-            let installed = self.read()?;
-            let change = difference(&self.lowered, &installed)
-                .map_err(|error| DatapathError::Refused(error.to_string()))?;
-            if !configured {
+            self.know()?;
+            let change = difference_at(self.drifted.iter(), &self.wanted, &self.installed);
+            if enforced.commits == 0 {
                 self.match_fragments()?;
-                configured = true;
             }
             if change.is_empty() {
+                self.drifted.clear();
                 return Ok(enforced);
             }
             enforced.changes.extend(change.summary());
@@ -279,7 +411,7 @@ impl Enforcement for Session {
 
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         let flows = self.own()?;
-        Ok(count(&self.lowered, &flows))
+        Ok(count(self.lowerer.counted(), &flows))
     }
 }
 
@@ -307,11 +439,11 @@ pub fn can() -> Capabilities {
 }
 
 /// What flows have counted, by what they count.
-fn count(lowered: &Lowered, flows: &[FlowStats]) -> Counters {
+fn count(names: &BTreeMap<u64, Counted>, flows: &[FlowStats]) -> Counters {
     let mut rules: BTreeMap<String, CounterValue> = BTreeMap::new();
     let mut ports: BTreeMap<String, PortCounters> = BTreeMap::new();
     for flow in flows.iter().filter(|flow| flow.cookie != LEARNED) {
-        let Some(counted) = lowered.counted.get(&flow.cookie) else {
+        let Some(counted) = names.get(&flow.cookie) else {
             continue;
         };
         let slot = match counted {

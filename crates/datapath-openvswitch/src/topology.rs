@@ -27,10 +27,33 @@ pub struct Topology {
 /// One port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopologyPort {
-    /// OpenFlow port number, 1–0xfeff.
+    /// OpenFlow port number, 1–0xfeff; of a bond that of its active or first member.
     pub number: u16,
+    /// `None`: a port with one interface.
+    pub bond: Option<Bond>,
     pub ifindex: Option<u32>,
     pub vlan: PortVlan,
+}
+
+/// Several interfaces that are one port.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bond {
+    /// Numbers of all members, in the order in which they are preferred.
+    pub members: Vec<u16>,
+    pub mode: BondMode,
+}
+
+/// How a bond uses its members.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BondMode {
+    /// One at a time: the port's number. What comes in at others is not for this host.
+    #[default]
+    ActiveBackup,
+    /// Senders are spread by their MAC, and the network does not know of the bond: groups are
+    /// heard at every member and count at the port's number alone, and own frames may come back.
+    Spread,
+    /// The other end knows of the bond (LACP): what comes in counts wherever it comes in.
+    Aggregated,
 }
 
 /// Which VLANs a port is in.

@@ -1,12 +1,18 @@
 //! Flows as OpenFlow has them. Knows the names that fields have on the wire; sending them is left
 //! to `session`.
 
-use openflow::action::{Ct, CtZone, Learn, LearnSource, LearnSpec, LearnTarget};
+use openflow::action::{
+    Bundle, Ct, CtZone, HashFields, Learn, LearnSource, LearnSpec, LearnTarget,
+};
 use openflow::field::{Field as Named, Subfield};
 use openflow::{Action as Sent, Match, PortNumber};
 
 use crate::flow::{Action, Bits, Cube, Field};
 use crate::topology::LOCAL;
+
+/// Where a connection's label has the generations: first bits of 32.
+pub const SENDER_GENERATION: u16 = 0;
+pub const RECEIVER_GENERATION: u16 = 32;
 
 /// Why a flow cannot be said in OpenFlow: a mistake in lowering, never in a program.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +53,13 @@ pub fn actions(actions: &[Action]) -> Result<Vec<Sent>, Unspeakable> {
 fn action(action: &Action) -> Result<Sent, Unspeakable> {
     Ok(match action {
         Action::Output(number) => Sent::output(port(*number)),
+        Action::OutputOne { members, spread } => Sent::Bundle(Bundle {
+            fields: HashFields::EthSrc,
+            basis: 0,
+            highest_random_weight: *spread,
+            members: members.iter().map(|number| port(*number)).collect(),
+            target: None,
+        }),
         Action::Load(bits, value) => Sent::Load {
             target: part(*bits)?,
             value: u64::from(*value),
@@ -63,6 +76,7 @@ fn action(action: &Action) -> Result<Sent, Unspeakable> {
             source: part(*bits)?,
             target: Subfield::whole(Named::VlanTci),
         },
+        Action::PushTag => Sent::PushVlan(0x8100),
         Action::StripTag => Sent::PopVlan,
         Action::Resubmit(table) => Sent::resubmit(*table),
         Action::Clone(inner) => Sent::Clone(actions(inner)?),
@@ -72,12 +86,36 @@ fn action(action: &Action) -> Result<Sent, Unspeakable> {
             table: Some(*table),
             ..Ct::default()
         })),
-        Action::Commit { zone } => Sent::Ct(Box::new(Ct {
+        Action::Commit {
+            zone,
+            sender,
+            receiver,
+            mark: (first, length, value),
+        } => Sent::Ct(Box::new(Ct {
             commit: true,
             zone: CtZone::Field(part(*zone)?),
+            actions: vec![
+                Sent::Move {
+                    source: part(*sender)?,
+                    target: label(SENDER_GENERATION)?,
+                },
+                Sent::Move {
+                    source: part(*receiver)?,
+                    target: label(RECEIVER_GENERATION)?,
+                },
+                Sent::Load {
+                    target: Subfield::new(Named::CtMark, *first, *length)
+                        .map_err(|_| Unspeakable::Field(Field::ConnectionMark))?,
+                    value: u64::from(*value),
+                },
+            ],
             ..Ct::default()
         })),
     })
+}
+
+fn label(first: u16) -> Result<Subfield, Unspeakable> {
+    Subfield::new(Named::CtLabel, first, 32).map_err(|_| Unspeakable::Field(Field::ConnectionLabel))
 }
 
 fn learn(spec: &crate::flow::LearnSpec) -> Result<Learn, Unspeakable> {
@@ -126,6 +164,8 @@ fn named(field: Field, protocol: Option<u128>) -> Result<Named, Unspeakable> {
         Field::InPort => Named::InPort16,
         Field::Register(number) => Named::register(number).ok_or(Unspeakable::Register(number))?,
         Field::ConnectionState => Named::CtState,
+        Field::ConnectionMark => Named::CtMark,
+        Field::ConnectionLabel => Named::CtLabel,
         Field::EthernetSource => Named::EthSrc,
         Field::EthernetDestination => Named::EthDst,
         Field::EthernetType => Named::EthType,

@@ -1,7 +1,7 @@
 //! Programs brought into a real Open vSwitch over OpenFlow: only the difference, nothing of others.
 
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use datapath::Enforcement;
 use datapath_openvswitch::Session;
@@ -61,6 +61,7 @@ fn topology(count: u16) -> Topology {
             number,
             ifindex: Some(100 + u32::from(number)),
             vlan: PortVlan::Trunk,
+            ..TopologyPort::default()
         };
         topology.ports.insert(name, port);
     }
@@ -132,12 +133,15 @@ fn only_the_difference_is_written_and_nothing_of_others_touched() {
     let none = other.enforce(program(&all, &topology)).expect("enforced");
     assert_eq!(none.commits, 0, "{none:?}");
 
-    // One more member of a group is one more flow.
+    // One more member of a group is one more flow; beside it only what says that its users' rules have changed.
     let more = all.replace("members: [", "members: [10.8.0.7, ");
     let one = session
         .enforce(program(&more, &topology))
         .expect("enforced");
-    assert_eq!(one.changes, ["1 flows added"]);
+    assert_eq!(
+        one.changes,
+        ["3 flows added", "1 flows changed", "2 flows removed"]
+    );
 
     let fewer = format!("{DOCUMENTS}{}", ports(19));
     let less = session
@@ -157,6 +161,47 @@ fn only_the_difference_is_written_and_nothing_of_others_touched() {
     let flows = session.read().expect("read");
     assert!(flows.iter().all(|flow| !is_ours(flow.cookie)));
     assert!(flows.iter().any(|flow| flow.cookie == 1));
+}
+
+#[test]
+fn what_others_change_is_mended() {
+    let switch = bridge();
+    let topology = topology(3);
+    let all = format!("{DOCUMENTS}{}", ports(3));
+    let mut session = connect(&switch, &topology);
+    session.enforce(program(&all, &topology)).expect("enforced");
+    switch
+        .ofctl(&["-O", "OpenFlow14", "del-flows", "br0", "table=54"])
+        .expect("deleted");
+    let opened = "table=43,cookie=0x6d6f000000000000,priority=999,actions=resubmit(,44)";
+    switch
+        .ofctl(&["-O", "OpenFlow14", "add-flow", "br0", opened])
+        .expect("added");
+    switch
+        .ofctl(&[
+            "-O",
+            "OpenFlow14",
+            "--strict",
+            "mod-flows",
+            "br0",
+            "table=58,priority=1,actions=NORMAL",
+        ])
+        .expect("changed");
+    let mended = session.enforce(program(&all, &topology)).expect("enforced");
+    println!("{mended:?}");
+    assert_eq!(mended.commits, 1);
+    assert!(
+        mended.changes.contains(&"1 flows changed".to_owned())
+            && mended.changes.contains(&"1 flows removed".to_owned()),
+        "{mended:?}"
+    );
+    assert_eq!(
+        connect(&switch, &topology)
+            .enforce(program(&all, &topology))
+            .expect("enforced")
+            .commits,
+        0
+    );
 }
 
 #[test]
@@ -225,4 +270,54 @@ fn groups_do_not_multiply_rules() {
         with.flows.len()
     );
     assert!(more <= 250, "{more}");
+}
+
+#[test]
+fn a_port_more_changes_its_own_flows_and_the_lists_of_everybody() {
+    let switch = bridge();
+    let topology = topology(500);
+    let mut session = connect(&switch, &topology);
+    let mut lowerer = datapath_openvswitch::lower::Lowerer::default();
+    let mut timed = |what: &str, documents: &str| {
+        let program = program(documents, &topology);
+        let again = program.clone();
+        let start = Instant::now();
+        let changes = lowerer.lower(&program, &topology).len();
+        let lowering = start.elapsed();
+        let start = Instant::now();
+        let done = session.enforce(program).expect("enforced");
+        println!(
+            "{what}: {changes} in {lowering:?}, enforced in {:?}: {:?}",
+            start.elapsed(),
+            done.changes
+        );
+        let mut other = connect(&switch, &topology);
+        let rest = other.enforce(again).expect("enforced").changes;
+        assert_eq!(rest, Vec::<String>::new(), "nothing is left to do");
+        done
+    };
+    let all = |count| format!("{DOCUMENTS}{}", ports(count));
+    timed("499 ports", &all(499));
+    let more = timed("one more", &all(500));
+    assert!(
+        more.changes.iter().all(|line| line
+            .split(' ')
+            .next()
+            .is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number < 40))),
+        "{more:?}"
+    );
+    timed(
+        "one rule more",
+        &all(500).replace(
+            "  - drop out tcp 25",
+            "  - drop out tcp 25\n  - drop out tcp 26",
+        ),
+    );
+    timed(
+        "nothing",
+        &all(500).replace(
+            "  - drop out tcp 25",
+            "  - drop out tcp 25\n  - drop out tcp 26",
+        ),
+    );
 }

@@ -1,7 +1,9 @@
 //! The switches of one host as one: nftables for the kernel's bridges, and Open vSwitch for its own.
 //! Knows which part of a program is whose; what becomes of a part is left to each.
 
-use datapath::{ConnectionMemory, Counters, DatapathError, Enforced, Enforcement, HostCapabilities};
+use datapath::{
+    ConnectionMemory, Counters, DatapathError, Enforced, Enforcement, HostCapabilities,
+};
 use datapath_nftables::Session;
 use datapath_openvswitch::OpenVSwitch;
 use policy::HostProgram;

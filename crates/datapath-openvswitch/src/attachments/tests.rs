@@ -39,12 +39,14 @@ fn ports_are_seen_with_numbers_and_vlans() {
         "add-port br0 native trunks=5 tag=9 vlan_mode=native-untagged -- set Interface native type=internal",
         "add-port br0 tunnelled tag=9 vlan_mode=dot1q-tunnel -- set Interface tunnelled type=internal",
         "--may-exist add-port br0 missing",
+        "add-bond br0 pair one two bond_mode=balance-slb -- set Interface one type=internal \
+         -- set Interface two type=internal",
     ]);
     let bridge = &seen.bridges["br0"];
     let ports = &bridge.topology.ports;
     assert_eq!(
         ports.keys().collect::<Vec<_>>(),
-        ["access", "native", "plain", "trunk"]
+        ["access", "native", "pair", "plain", "trunk"]
     );
     assert_eq!(
         (ports["plain"].number, &ports["plain"].vlan),
@@ -57,6 +59,9 @@ fn ports_are_seen_with_numbers_and_vlans() {
     };
     assert_eq!(ports["trunk"].vlan, trunks(&[5, 6], None));
     assert_eq!(ports["native"].vlan, trunks(&[5], Some(9)));
+    let bond = ports["pair"].bond.as_ref().expect("a bond");
+    assert_eq!((bond.members.len(), bond.mode), (2, BondMode::Spread));
+    assert!(bond.members.contains(&ports["pair"].number));
     assert!(bridge.faults["tunnelled"].contains("dot1q-tunnel"));
     assert!(bridge.faults.contains_key("missing"), "{:?}", bridge.faults);
 
@@ -71,7 +76,7 @@ fn ports_are_seen_with_numbers_and_vlans() {
     indices.dedup();
     assert_eq!(
         indices.len(),
-        5,
+        6,
         "each has an index of its own: {indices:?}"
     );
 }

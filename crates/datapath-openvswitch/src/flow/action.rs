@@ -26,13 +26,17 @@ impl Bits {
 pub enum Action {
     /// To a port, unless the frame came in there.
     Output(u16),
+    /// To one of several ports that are up: the first, or one that the sender's MAC says.
+    OutputOne { members: Vec<u16>, spread: bool },
     /// Sets a part of a register.
     Load(Bits, u32),
     /// Copies a header field to the low bits of a part of a register.
     Read(Field, Bits),
     /// Copies one part of a register to another of the same length.
     Copy { from: Bits, to: Bits },
-    /// Copies 16 bits of a register to the tag: bit 12 says whether there is one afterwards.
+    /// Puts a customer tag on, before those that are there.
+    PushTag,
+    /// Copies 16 bits of a register to the tag; bit 12 is set.
     WriteTag(Bits),
     /// Takes the tag off.
     StripTag,
@@ -44,8 +48,15 @@ pub enum Action {
     Learn(LearnSpec),
     /// Asks the tracker about the frame in the zone that a register part names, and looks on in a table.
     Track { zone: Bits, table: u8 },
-    /// Makes the frame's connection a known one.
-    Commit { zone: Bits },
+    /// Makes the frame's connection a known one, and keeps with it the generations of the rules that
+    /// accepted it, and for either side, by its bit, whether its rules have cut it since.
+    Commit {
+        zone: Bits,
+        sender: Bits,
+        receiver: Bits,
+        /// First bit of the mark, number of bits, their value.
+        mark: (u16, u16, u8),
+    },
 }
 
 /// How a sender's place is remembered.

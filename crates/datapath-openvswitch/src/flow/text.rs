@@ -84,6 +84,7 @@ fn comparison(f: &mut fmt::Formatter<'_>, field: Field, value: u128, mask: u128)
                     write!(f, "/{}", mac(mask))
                 }
             }
+            128 if field == Field::ConnectionLabel => write!(f, "{name}={value:#x}/{mask:#x}"),
             128 => {
                 write!(f, "{name}={}", Ipv6Addr::from(value))?;
                 if whole {
@@ -92,7 +93,7 @@ fn comparison(f: &mut fmt::Formatter<'_>, field: Field, value: u128, mask: u128)
                     write!(f, "/{}", Ipv6Addr::from(mask))
                 }
             }
-            32 if !matches!(field, Field::Register(_)) => {
+            32 if !matches!(field, Field::Register(_) | Field::ConnectionMark) => {
                 write!(f, "{name}={}", ipv4(value))?;
                 if whole {
                     Ok(())
@@ -127,6 +128,8 @@ fn name(field: Field) -> &'static str {
         Field::InPort => "in_port",
         Field::Register(_) => "reg",
         Field::ConnectionState => "ct_state",
+        Field::ConnectionMark => "ct_mark",
+        Field::ConnectionLabel => "ct_label",
         Field::EthernetSource => "dl_src",
         Field::EthernetDestination => "dl_dst",
         Field::EthernetType => "dl_type",
@@ -185,10 +188,17 @@ impl fmt::Display for Action {
         match self {
             Self::Output(0xfffe) => f.write_str("output:LOCAL"),
             Self::Output(port) => write!(f, "output:{port}"),
+            Self::OutputOne { members, spread } => {
+                let way = if *spread { "hrw" } else { "active_backup" };
+                let members: Vec<String> = members.iter().map(u16::to_string).collect();
+                let members = members.join(",");
+                write!(f, "bundle(eth_src,0,{way},ofport,members:{members})")
+            }
             Self::Load(bits, value) => write!(f, "load:{value:#x}->{bits}"),
             Self::Read(field, bits) => write!(f, "move:{}->{bits}", source(*field)),
             Self::Copy { from, to } => write!(f, "move:{from}->{to}"),
             Self::WriteTag(bits) => write!(f, "move:{bits}->NXM_OF_VLAN_TCI[]"),
+            Self::PushTag => f.write_str("push_vlan:0x8100"),
             Self::StripTag => f.write_str("pop_vlan"),
             Self::Resubmit(table) => write!(f, "resubmit(,{table})"),
             Self::Clone(inner) => {
@@ -210,7 +220,17 @@ impl fmt::Display for Action {
                 spec.target
             ),
             Self::Track { zone, table } => write!(f, "ct(zone={zone},table={table})"),
-            Self::Commit { zone } => write!(f, "ct(commit,zone={zone})"),
+            Self::Commit {
+                zone,
+                sender,
+                receiver,
+                mark: (first, length, value),
+            } => write!(
+                f,
+                "ct(commit,zone={zone},exec(move:{sender}->NXM_NX_CT_LABEL[0..31],\
+                 move:{receiver}->NXM_NX_CT_LABEL[32..63],load:{value:#x}->NXM_NX_CT_MARK[{first}..{}]))",
+                first + length - 1
+            ),
         }
     }
 }

@@ -5,8 +5,9 @@ use policy::document::Guard;
 use policy::program::PortProgram;
 
 use crate::flow::{Action, Cube, Field};
-use crate::topology::{LOCAL, PortVlan, TopologyPort};
+use crate::topology::{Bond, BondMode, LOCAL, PortVlan, TopologyPort};
 
+use super::forward::GROUP_BIT;
 use super::identity::{Counted, LEARNED};
 use super::{Lowering, cover, layout};
 
@@ -14,6 +15,10 @@ use super::{Lowering, cover, layout};
 const TAGGED: u128 = 0x1000;
 /// Presence and VLAN id.
 const TAG_MASK: u128 = 0x1fff;
+
+/// Of others' flows in the first table none may come before those of ports that are known, nor
+/// before quarantine: whoever adds flows by hand gets priority 32,768.
+const ABOVE: u16 = 60_000;
 
 /// How a port's frames tell which VLAN they are in.
 struct Arrival {
@@ -24,25 +29,39 @@ struct Arrival {
 }
 
 impl Lowering<'_> {
-    /// Table [`layout::ENTRY`].
-    pub(super) fn entry(&mut self) {
-        let topology = self.topology;
-        for (name, port) in &topology.ports {
-            match self.claimed(name) {
-                Some(program) => self.managed_entry(program, port),
-                None if self.is_open(name, port) => self.open_entry(port.number, &port.vlan),
-                None => {
-                    let matching = Cube::any().with(Field::InPort, port.number);
-                    let counted = Counted::Decider("quarantine".to_owned());
-                    self.counted(layout::ENTRY, 200, matching, &counted, Vec::new());
+    /// What a port has of its own in [`layout::ENTRY`] and the tables of its guards.
+    pub(super) fn place(&mut self, device: &str, place: &TopologyPort, open: bool) {
+        match self.claimed(device) {
+            Some(port) => {
+                self.managed_entry(port, place);
+                if self.spreads() {
+                    let own = Cube::any().with(Field::EthernetSource, mac(port.mac));
+                    let actions = vec![layout::raise(layout::MEMBER)];
+                    self.step(layout::REFLECTED, 10, own, actions);
                 }
+                self.own_addresses(port, place.number);
+                self.own_discovery(port, place.number);
+            }
+            None if open => match &place.bond {
+                None => self.open_entry(place.number, &place.vlan, &[]),
+                Some(bond) => self.bond_entry(bond, place),
+            },
+            None => {
+                let matching = Cube::any().with(Field::InPort, place.number);
+                let counted = Counted::Decider("quarantine".to_owned());
+                self.counted(layout::ENTRY, ABOVE + 200, matching, &counted, Vec::new());
             }
         }
+        self.delivery(device, place, open);
+    }
+
+    /// What every bridge has in [`layout::ENTRY`].
+    pub(super) fn entry(&mut self) {
         let vlan = self.local_vlan();
-        self.open_entry(LOCAL, &vlan);
+        self.open_entry(LOCAL, &vlan, &[]);
         if self.is_managed() {
             let counted = Counted::Decider("quarantine".to_owned());
-            self.counted(layout::ENTRY, 1, Cube::any(), &counted, Vec::new());
+            self.counted(layout::ENTRY, ABOVE, Cube::any(), &counted, Vec::new());
             return;
         }
         // Of a port that nobody knows yet nothing is known, but that it is nobody's business.
@@ -62,11 +81,11 @@ impl Lowering<'_> {
         let on = |guard| behaviour.guards.contains(&guard);
         let mut own = Cube::any().with(Field::InPort, place.number);
         let forged = Counted::Forged(port.name.clone());
-        self.counted(layout::ENTRY, 200, own.clone(), &forged, Vec::new());
+        self.counted(layout::ENTRY, ABOVE + 200, own.clone(), &forged, Vec::new());
         if on(Guard::Mac) {
             own = own.with(Field::EthernetSource, mac(port.mac));
             let tagged = Counted::Decider("tagged".to_owned());
-            self.counted(layout::ENTRY, 210, own.clone(), &tagged, Vec::new());
+            self.counted(layout::ENTRY, ABOVE + 210, own.clone(), &tagged, Vec::new());
         }
         let flags = [
             (layout::MANAGED, true),
@@ -105,12 +124,45 @@ impl Lowering<'_> {
             for (value, mask) in tags {
                 let matching = own.clone().masked(Field::VlanTci, value, mask);
                 let actions = arrival.actions.iter().chain(&common).cloned().collect();
-                self.step(layout::ENTRY, 300, matching, actions);
+                self.step(layout::ENTRY, ABOVE + 300, matching, actions);
             }
         }
     }
 
-    fn open_entry(&mut self, number: u16, vlan: &PortVlan) {
+    /// Whether some bond may give back what it was given.
+    pub(super) fn spreads(&self) -> bool {
+        let bonds = self
+            .topology
+            .ports
+            .values()
+            .filter_map(|port| port.bond.as_ref());
+        bonds.into_iter().any(|bond| bond.mode == BondMode::Spread)
+    }
+
+    fn bond_entry(&mut self, bond: &Bond, place: &TopologyPort) {
+        let mut origin = vec![Action::Load(layout::ORIGIN, place.number.into())];
+        if bond.mode == BondMode::Spread {
+            origin.push(Action::Resubmit(layout::REFLECTED));
+        }
+        for member in &bond.members {
+            if *member == place.number || bond.mode == BondMode::Aggregated {
+                self.open_entry(*member, &place.vlan, &origin);
+            } else if bond.mode == BondMode::Spread {
+                self.open_entry(*member, &place.vlan, &origin);
+                let heard_twice = Cube::any().with(Field::InPort, *member).masked(
+                    Field::EthernetDestination,
+                    GROUP_BIT,
+                    GROUP_BIT,
+                );
+                self.step(layout::ENTRY, ABOVE + 310, heard_twice, Vec::new());
+            } else {
+                let passive = Cube::any().with(Field::InPort, *member);
+                self.step(layout::ENTRY, ABOVE + 200, passive, Vec::new());
+            }
+        }
+    }
+
+    fn open_entry(&mut self, number: u16, vlan: &PortVlan, origin: &[Action]) {
         for arrival in arrivals(vlan) {
             let (value, mask) = arrival.tag;
             let matching =
@@ -118,14 +170,15 @@ impl Lowering<'_> {
                     .with(Field::InPort, number)
                     .masked(Field::VlanTci, value, mask);
             let mut actions = arrival.actions;
+            actions.extend_from_slice(origin);
             if let Some(learn) = self.learning(number) {
                 actions.push(learn);
             }
             actions.push(Action::Resubmit(layout::FITNESS));
-            self.step(layout::ENTRY, 300, matching, actions);
+            self.step(layout::ENTRY, ABOVE + 300, matching, actions);
         }
         let matching = Cube::any().with(Field::InPort, number);
-        self.step(layout::ENTRY, 200, matching, Vec::new());
+        self.step(layout::ENTRY, ABOVE + 200, matching, Vec::new());
     }
 
     fn learning(&self, number: u16) -> Option<Action> {
@@ -169,6 +222,8 @@ impl Lowering<'_> {
             // A tag behind the one that was taken off.
             ether(0x8100),
             ether(0x88a8),
+            // The same where the switch reads more than one (`other_config:vlan-limit`).
+            Cube::any().masked(Field::VlanTci, TAGGED, TAGGED),
         ];
         for ip in [ip4(), ip6()] {
             let protocol = |number: u8| whole(ip.clone().with(Field::IpProtocol, number));
@@ -181,6 +236,8 @@ impl Lowering<'_> {
                 .with(Field::Icmpv6Type, 0_u8)
                 .with(Field::Icmpv6Code, 0_u8),
         );
+        let reflected = layout::flag(layout::MEMBER, true);
+        self.step(layout::FITNESS, 120, reflected, Vec::new());
         let malformed = Counted::Decider("malformed".to_owned());
         for cube in unfit {
             let managed = cube.clone().bits(layout::MANAGED, 1);

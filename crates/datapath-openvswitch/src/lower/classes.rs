@@ -107,6 +107,15 @@ impl Lowering<'_> {
             let counted = Counted::Decider(default.id.clone());
             let begins = way(undecided(layout::CLASS_PACKET)).bits(layout::KNOWN, 0);
             let actions = if passes { accept.clone() } else { Vec::new() };
+            if !passes && self.tracks(behaviour) {
+                // A connection that was accepted by other rules than today's: cut like by a rule.
+                let again = begins.clone().bits(layout::AGAIN, 1);
+                let refuse = vec![
+                    Action::Load(layout::VERDICT, layout::DROP),
+                    Action::Resubmit(layout::DECISION),
+                ];
+                self.counted(layout::DECISION, 75, again, &counted, refuse);
+            }
             self.counted(layout::DECISION, 70, begins, &counted, actions);
             for kind in listed(&behaviour.ethertypes) {
                 let matching =

@@ -2,6 +2,7 @@
 //! switch does not read, makes a condition unknown, which `drop` takes for true and `accept` for false.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use frame::MacAddress;
 use policy::intervals::Intervals;
@@ -114,6 +115,18 @@ pub(super) fn is_unreadable(field: Named) -> bool {
     policy::evaluate::stp_layout(field).is_some()
 }
 
+/// Whether ports of DCCP or UDP-Lite by name are asked for.
+pub(super) fn names_unreadable_ports(conditions: &[Condition]) -> bool {
+    let ports = |it: &Condition| matches!(it.field, Named::SourcePort | Named::DestinationPort);
+    let protocol = |it: &Condition| match (&it.values, it.field) {
+        (Values::Numbers(set), Named::IpProtocol) if !it.negated => UNREADABLE_PORTS
+            .iter()
+            .any(|number| set.contains(u64::from(*number))),
+        _ => false,
+    };
+    conditions.iter().any(ports) && conditions.iter().any(protocol)
+}
+
 impl Lowering<'_> {
     /// Cubes of which one fits exactly where the condition is true or, if that counts, in doubt.
     pub(super) fn condition(
@@ -125,7 +138,10 @@ impl Lowering<'_> {
         let negated = condition.negated;
         match (&condition.values, condition.field) {
             (Values::Macs(list), field) => macs(field, list, negated, kind),
-            (Values::Addresses(set), field) => self.addresses(field, set, None, negated, kind),
+            (Values::Addresses(set), field) => {
+                let set = Arc::new(set.clone());
+                self.addresses(field, &set, None, negated, kind)
+            }
             (Values::AddressSet(name), field) => {
                 let set = self
                     .program
@@ -150,7 +166,7 @@ impl Lowering<'_> {
     fn addresses(
         &mut self,
         field: Named,
-        set: &AddressSet,
+        set: &Arc<AddressSet>,
         name: Option<&str>,
         negated: bool,
         kind: Kind,
@@ -191,7 +207,9 @@ impl Lowering<'_> {
         let small = name.is_none() && !negated && listed.len() <= INLINE;
         if !small {
             let named = name.map_or_else(|| format!("{set:?}"), str::to_owned);
-            if let Some(bit) = self.slots.bit(end, &named, set) {
+            let key = (end, named);
+            if let Some(bit) = self.slots.bit(&key, set) {
+                self.making.sets.insert(key);
                 return vec![Cube::any().bits(bit, u32::from(!negated))];
             }
         }

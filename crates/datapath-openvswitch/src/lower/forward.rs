@@ -4,10 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use frame::MacAddress;
 use policy::document::Guard;
 
-use crate::flow::{Action, Cube, Field};
-use crate::topology::{LOCAL, PortVlan};
+use crate::flow::{Action, Bits, Cube, Field};
+use crate::topology::{BondMode, LOCAL, PortVlan, TopologyPort};
 
 use super::admission::mac;
 use super::identity::Counted;
@@ -25,17 +26,80 @@ enum View {
 }
 
 /// Someone who may get a frame.
-struct Place<'a> {
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Station {
     number: u16,
-    vlan: &'a PortVlan,
+    vlan: PortVlan,
+    bonded: bool,
+    /// `None`: nobody filters what goes there.
+    managed: Option<Managed>,
+    /// Its MAC, where it is known.
+    mac: Option<MacAddress>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Managed {
+    behaviour: String,
+    zone: u16,
+    /// It has no other MAC than its own.
+    guarded: bool,
 }
 
 /// VLANs that some port tells from others; `None`: all those that none does.
 type Domain = Option<u16>;
 
 impl Lowering<'_> {
-    /// Tables [`layout::FORWARD`], [`layout::FLOOD`] and [`layout::DELIVERY`].
-    pub(super) fn forwarding(&mut self) {
+    /// Who may get frames here.
+    pub(super) fn stations(&self) -> Vec<Station> {
+        let mut stations = Vec::new();
+        for (name, place) in &self.topology.ports {
+            let (managed, mac) = match self.claimed(name) {
+                Some(port) => {
+                    let Some(behaviour) = self.program.behaviours.get(&port.behaviour) else {
+                        continue;
+                    };
+                    let managed = Managed {
+                        behaviour: port.behaviour.clone(),
+                        zone: port.zone,
+                        guarded: behaviour.guards.contains(&Guard::Mac),
+                    };
+                    (Some(managed), Some(port.mac))
+                }
+                None if self.is_open(name, place) => (None, None),
+                None => continue,
+            };
+            stations.push(Station {
+                number: place.number,
+                vlan: place.vlan.clone(),
+                bonded: place.bond.is_some(),
+                managed,
+                mac,
+            });
+        }
+        stations.push(Station {
+            number: LOCAL,
+            vlan: self.local_vlan(),
+            bonded: false,
+            managed: None,
+            mac: Some(self.topology.mac).filter(|mac| *mac != MacAddress::default()),
+        });
+        stations
+    }
+
+    /// Tables [`layout::TAG_VIEW`] and [`layout::TAG_DOMAIN`].
+    pub(super) fn tags(&mut self) {
+        for (table, tag) in [
+            (layout::TAG_VIEW, layout::VIEW),
+            (layout::TAG_DOMAIN, layout::DOMAIN),
+        ] {
+            let present = Cube::any().bits(Bits::new(tag.register, 12, 1), 1);
+            let push = vec![Action::PushTag, Action::WriteTag(tag)];
+            self.step(table, 10, present, push);
+        }
+    }
+
+    /// Tables [`layout::FORWARD`] and [`layout::FLOOD`], and groups of ports in [`layout::DELIVERY`].
+    pub(super) fn forwarding(&mut self, stations: &[Station]) {
         // IEEE 802.1D, table 7-10: a bridge does not forward these.
         let reserved = Cube::any().masked(
             Field::EthernetDestination,
@@ -51,76 +115,49 @@ impl Lowering<'_> {
         self.step(layout::FORWARD, 1, Cube::any(), learned);
         let found = vec![Action::Resubmit(layout::COMMIT)];
         self.step(layout::FLOOD, 1, Cube::any(), found);
-        let mut domains: BTreeSet<Domain> = self.domains().into_iter().map(Some).collect();
-        domains.insert(None);
-        for domain in domains {
-            self.known(domain);
-            self.floods(domain);
+        for domain in domains(stations) {
+            self.known(stations, domain);
+            self.floods(stations, domain);
         }
-        self.deliveries();
-    }
-
-    fn domains(&self) -> BTreeSet<u16> {
-        let mut domains = BTreeSet::from([0]);
-        let local = self.local_vlan();
-        let all = self.topology.ports.values().map(|port| &port.vlan);
-        for vlan in all.chain([&local]) {
-            match vlan {
-                PortVlan::Trunk => {}
-                PortVlan::Access(id) => {
-                    domains.insert(*id);
-                }
-                PortVlan::Trunks { vlans, native } => {
-                    domains.extend(vlans);
-                    domains.extend(native);
-                }
-            }
-        }
-        domains
     }
 
     /// Unicast to addresses whose place is known: of managed ports and of the host.
-    fn known(&mut self, domain: Domain) {
-        let mut places: BTreeMap<u128, Vec<Action>> = BTreeMap::new();
-        let program = self.program;
-        for (name, place) in &self.topology.ports {
-            let Some(port) = self.claimed(name) else {
+    fn known(&mut self, stations: &[Station], domain: Domain) {
+        let mut places: BTreeMap<MacAddress, Vec<Action>> = BTreeMap::new();
+        for station in stations {
+            let (Some(mac), Some(view)) = (station.mac, view(&station.vlan, domain)) else {
                 continue;
             };
-            let Some(behaviour) = program.behaviours.get(&port.behaviour) else {
-                continue;
-            };
-            let Some(view) = view(&place.vlan, domain) else {
-                continue;
-            };
-            let number = self.identities.number("behaviour", &behaviour.name);
-            let delivery = towards(number, place.number.into(), port.zone, view);
-            places.entry(mac(port.mac)).or_default().push(delivery);
-        }
-        let local = self.local_vlan();
-        let host = mac(self.topology.mac);
-        if host != 0
-            && !places.contains_key(&host)
-            && let Some(view) = view(&local, domain)
-        {
-            let mut delivery = vec![Action::Resubmit(layout::COMMIT_SENDER)];
-            delivery.extend(plain(view, [LOCAL].into_iter()));
-            places.insert(host, delivery);
+            match &station.managed {
+                Some(managed) => {
+                    let delivery = self.towards(managed, station.number.into(), view);
+                    places.entry(mac).or_default().push(delivery);
+                }
+                // The host comes last: who has taken its address stands before it.
+                None if places.contains_key(&mac) => {}
+                None => {
+                    let mut delivery = vec![Action::Resubmit(layout::COMMIT_SENDER)];
+                    delivery.extend(plain(view, [station.number].into_iter()));
+                    places.insert(mac, delivery);
+                }
+            }
         }
         for (address, actions) in places {
-            let matching = in_domain(
-                Cube::any().with(Field::EthernetDestination, address),
-                domain,
-            );
+            let address = Cube::any().with(Field::EthernetDestination, mac(address));
             let rank = u16::from(domain.is_some());
-            self.step(layout::FORWARD, 900 + rank, matching, actions);
+            self.step(
+                layout::FORWARD,
+                900 + rank,
+                in_domain(address, domain),
+                actions,
+            );
         }
     }
 
     /// Groups, and addresses whose place nobody knows.
-    fn floods(&mut self, domain: Domain) {
+    fn floods(&mut self, stations: &[Station], domain: Domain) {
         let rank = u16::from(domain.is_some());
-        let groups = self.flood(domain, false);
+        let groups = self.flood(stations, domain, false);
         let group = Cube::any().masked(Field::EthernetDestination, GROUP_BIT, GROUP_BIT);
         self.step(
             layout::FORWARD,
@@ -128,7 +165,7 @@ impl Lowering<'_> {
             in_domain(group, domain),
             groups,
         );
-        let unknown = self.flood(domain, true);
+        let unknown = self.flood(stations, domain, true);
         let nowhere = Cube::any().bits(layout::TARGET, 0);
         self.step(
             layout::FLOOD,
@@ -139,121 +176,147 @@ impl Lowering<'_> {
     }
 
     /// `unknown`: only where an address may be that no port is known to have.
-    fn flood(&mut self, domain: Domain, unknown: bool) -> Vec<Action> {
-        let program = self.program;
-        let mut actions = Vec::new();
+    fn flood(&mut self, stations: &[Station], domain: Domain, unknown: bool) -> Vec<Action> {
         // Ports that behave alike and see the frame alike share one judgement.
-        let mut alike: BTreeMap<(String, View, u16), Vec<u16>> = BTreeMap::new();
+        let mut alike: BTreeMap<(&str, View, u16), (&Managed, Vec<u16>)> = BTreeMap::new();
         let mut open: Vec<(View, u16)> = Vec::new();
-        let local = self.local_vlan();
-        let host = Place {
-            number: LOCAL,
-            vlan: &local,
-        };
-        let ports = self.topology.ports.iter();
-        let all = ports.map(|(name, port)| {
-            (
-                Some((name, port)),
-                Place {
-                    number: port.number,
-                    vlan: &port.vlan,
-                },
-            )
-        });
-        for (named, place) in all.chain([(None, host)]) {
-            let Some(view) = view(place.vlan, domain) else {
+        let mut bonds = Vec::new();
+        for station in stations {
+            let Some(view) = view(&station.vlan, domain) else {
                 continue;
             };
-            match named.and_then(|(name, _)| self.claimed(name)) {
-                Some(port) => {
-                    let Some(behaviour) = program.behaviours.get(&port.behaviour) else {
-                        continue;
-                    };
-                    if !unknown || !behaviour.guards.contains(&Guard::Mac) {
-                        let key = (port.behaviour.clone(), view, port.zone);
-                        alike.entry(key).or_default().push(place.number);
-                    }
+            match &station.managed {
+                Some(managed) if unknown && managed.guarded => {}
+                Some(managed) => {
+                    let key = (managed.behaviour.as_str(), view, managed.zone);
+                    let group = alike.entry(key).or_insert_with(|| (managed, Vec::new()));
+                    group.1.push(station.number);
                 }
-                None if named.is_none_or(|(name, port)| self.is_open(name, port)) => {
-                    open.push((view, place.number));
-                }
-                None => {}
+                None if station.bonded => bonds.push(station.number),
+                None => open.push((view, station.number)),
             }
         }
-        for ((behaviour, view, zone), ports) in alike {
-            let number = self.identities.number("behaviour", &behaviour);
-            let target = match ports.as_slice() {
-                [one] => u32::from(*one),
-                _ => self.group(view, ports),
-            };
-            actions.push(towards(number, target, zone, view));
+        let mut actions = Vec::new();
+        for ((behaviour, view, zone), (managed, ports)) in alike {
+            let name = format!("{behaviour} {zone} {view:?} {domain:?} {unknown}");
+            let target = self.group(&name, view, ports);
+            actions.push(self.towards(managed, target, view));
         }
-        let seeing = |wanted: View| {
-            open.iter()
-                .filter(move |(view, _)| *view == wanted)
-                .map(|(_, number)| *number)
-        };
-        let (untagged, same): (Vec<u16>, Vec<u16>) = (
-            seeing(View::Untagged).collect(),
-            seeing(View::Same).collect(),
-        );
-        if unknown && !open.is_empty() {
+        if unknown && !(open.is_empty() && bonds.is_empty()) {
             actions.push(Action::Resubmit(layout::COMMIT_SENDER));
         }
-        actions.extend(untagged.into_iter().map(Action::Output));
-        if !same.is_empty() {
-            actions.extend(plain(View::Same, same.into_iter()));
+        let seeing = |wanted: View| {
+            let seeing = open.iter().filter(move |(view, _)| *view == wanted);
+            seeing.map(|(_, number)| *number)
+        };
+        actions.extend(seeing(View::Untagged).map(Action::Output));
+        if seeing(View::Same).next().is_some() {
+            actions.extend(plain(View::Same, seeing(View::Same)));
         }
+        actions.extend(bonds.into_iter().map(|number| {
+            let target = Action::Load(layout::TARGET, number.into());
+            Action::Clone(vec![target, Action::Resubmit(layout::DELIVERY)])
+        }));
         actions
     }
 
-    fn group(&mut self, view: View, ports: Vec<u16>) -> u32 {
-        let number = self
-            .identities
-            .number("group", &format!("{view:?} {ports:?}"));
+    fn group(&mut self, name: &str, view: View, ports: Vec<u16>) -> u32 {
+        let number = self.identities.number("group", name);
         let matching = Cube::any().bits(layout::TARGET, number);
         let mut actions = Vec::new();
         if view == View::Same {
-            actions.push(Action::WriteTag(layout::VIEW));
+            actions.push(Action::Resubmit(layout::TAG_VIEW));
         }
         actions.extend(ports.into_iter().map(Action::Output));
         self.step(layout::DELIVERY, 10, matching, actions);
         number
     }
 
-    /// To single ports.
-    fn deliveries(&mut self) {
-        for (name, place) in &self.topology.ports {
-            let counted = match self.claimed(name) {
-                Some(port) => Counted::Delivered(port.name.clone()),
-                None if self.is_open(name, place) => Counted::Step,
-                None => continue,
-            };
-            let managed = counted != Counted::Step;
-            let target = Cube::any().bits(layout::TARGET, place.number.into());
-            let mut actions = Vec::new();
-            match (&place.vlan, managed) {
-                (PortVlan::Access(_), _) => {}
-                (_, true) => actions.push(Action::WriteTag(layout::VIEW)),
-                (PortVlan::Trunk, false) => actions.push(Action::WriteTag(layout::DOMAIN)),
-                (PortVlan::Trunks { native, .. }, false) => {
-                    if let Some(native) = native {
-                        let own = in_domain(target.clone(), Some(*native));
-                        self.counted(
-                            layout::DELIVERY,
-                            20,
-                            own,
-                            &counted,
-                            vec![Action::Output(place.number)],
-                        );
-                    }
-                    actions.push(Action::WriteTag(layout::DOMAIN));
-                }
-            }
-            actions.push(Action::Output(place.number));
-            self.counted(layout::DELIVERY, 10, target, &counted, actions);
+    /// What a single port has in [`layout::DELIVERY`].
+    pub(super) fn delivery(&mut self, device: &str, place: &TopologyPort, open: bool) {
+        let counted = match self.claimed(device) {
+            Some(port) => Counted::Delivered(port.name.clone()),
+            None if open => Counted::Step,
+            None => return,
+        };
+        let managed = counted != Counted::Step;
+        let alone = [place.number];
+        let members = place
+            .bond
+            .as_ref()
+            .map_or(alone.as_slice(), |bond| &bond.members);
+        for member in members {
+            self.delivery_to(*member, place, managed, &counted);
         }
     }
+
+    fn delivery_to(&mut self, number: u16, place: &TopologyPort, managed: bool, counted: &Counted) {
+        let target = Cube::any().bits(layout::TARGET, number.into());
+        let output = match &place.bond {
+            None => Action::Output(number),
+            Some(bond) => {
+                let back = target.clone().bits(layout::ORIGIN, place.number.into());
+                self.step(layout::DELIVERY, 30, back, Vec::new());
+                Action::OutputOne {
+                    members: bond.members.clone(),
+                    spread: bond.mode != BondMode::ActiveBackup,
+                }
+            }
+        };
+        let mut actions = Vec::new();
+        match (&place.vlan, managed) {
+            (PortVlan::Access(_), _) => {}
+            (_, true) => actions.push(Action::Resubmit(layout::TAG_VIEW)),
+            (PortVlan::Trunk, false) => actions.push(Action::Resubmit(layout::TAG_DOMAIN)),
+            (PortVlan::Trunks { native, .. }, false) => {
+                if let Some(native) = native {
+                    let own = in_domain(target.clone(), Some(*native));
+                    let native = vec![output.clone()];
+                    self.counted(layout::DELIVERY, 20, own, counted, native);
+                }
+                actions.push(Action::Resubmit(layout::TAG_DOMAIN));
+            }
+        }
+        actions.push(output);
+        self.counted(layout::DELIVERY, 10, target, counted, actions);
+    }
+
+    /// A copy through the receiver's part of the pipeline.
+    fn towards(&mut self, managed: &Managed, target: u32, view: View) -> Action {
+        let seen = match view {
+            View::Same => Action::Copy {
+                from: layout::DOMAIN,
+                to: layout::VIEW,
+            },
+            View::Untagged => Action::Load(layout::VIEW, 0),
+        };
+        let behaviour = self.identities.number("behaviour", &managed.behaviour);
+        Action::Clone(vec![
+            seen,
+            Action::Load(layout::BEHAVIOUR, behaviour),
+            Action::Load(layout::TARGET, target),
+            Action::Load(layout::RECEIVER_ZONE, managed.zone.into()),
+            Action::Resubmit(layout::RECEIVER),
+        ])
+    }
+}
+
+/// The VLANs that some port tells from others, and all others together.
+fn domains(stations: &[Station]) -> BTreeSet<Domain> {
+    let mut domains = BTreeSet::from([None]);
+    for station in stations {
+        match &station.vlan {
+            PortVlan::Trunk => {}
+            PortVlan::Access(id) => {
+                domains.insert(Some(*id));
+            }
+            PortVlan::Trunks { vlans, native } => {
+                domains.extend(vlans.iter().copied().map(Some));
+                domains.extend(native.map(Some));
+            }
+        }
+    }
+    domains
 }
 
 /// How a port sees frames of a domain; `None`: not at all.
@@ -275,26 +338,8 @@ fn in_domain(cube: Cube, domain: Domain) -> Cube {
     }
 }
 
-/// A copy through the receiver's part of the pipeline.
-fn towards(behaviour: u32, target: u32, zone: u16, view: View) -> Action {
-    let seen = match view {
-        View::Same => Action::Copy {
-            from: layout::DOMAIN,
-            to: layout::VIEW,
-        },
-        View::Untagged => Action::Load(layout::VIEW, 0),
-    };
-    Action::Clone(vec![
-        seen,
-        Action::Load(layout::BEHAVIOUR, behaviour),
-        Action::Load(layout::TARGET, target),
-        Action::Load(layout::RECEIVER_ZONE, zone.into()),
-        Action::Resubmit(layout::RECEIVER),
-    ])
-}
-
 /// Out of ports that nobody filters.
 fn plain(view: View, ports: impl Iterator<Item = u16>) -> Vec<Action> {
-    let tag = (view == View::Same).then_some(Action::WriteTag(layout::DOMAIN));
+    let tag = (view == View::Same).then_some(Action::Resubmit(layout::TAG_DOMAIN));
     tag.into_iter().chain(ports.map(Action::Output)).collect()
 }

@@ -14,20 +14,7 @@ const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 
 impl Lowering<'_> {
-    /// Tables [`layout::SENDER`] and [`layout::SPEECH`].
-    pub(super) fn guards(&mut self) {
-        let topology = self.topology;
-        for (name, place) in &topology.ports {
-            if let Some(port) = self.claimed(name) {
-                self.own_addresses(port, place.number);
-                self.own_discovery(port, place.number);
-            }
-        }
-        self.senders();
-        self.speech();
-    }
-
-    fn own_addresses(&mut self, port: &PortProgram, number: u16) {
+    pub(super) fn own_addresses(&mut self, port: &PortProgram, number: u16) {
         let Some(behaviour) = self.program.behaviours.get(&port.behaviour) else {
             return;
         };
@@ -69,7 +56,8 @@ impl Lowering<'_> {
         }
     }
 
-    fn senders(&mut self) {
+    /// Table [`layout::SENDER`].
+    pub(super) fn senders(&mut self) {
         let open = layout::flag(layout::MANAGED, false);
         self.step(
             layout::SENDER,
@@ -106,7 +94,8 @@ impl Lowering<'_> {
         self.step(layout::SENDER, 1, Cube::any(), to_speech());
     }
 
-    fn speech(&mut self) {
+    /// Table [`layout::SPEECH`].
+    pub(super) fn speech(&mut self) {
         let refused = |guard: Guard| Counted::Decider(format!("guard/{}", guard.name()));
         let server = refused(Guard::NoDhcpServer);
         for (kind, client) in [(0x0800_u16, 68_u16), (0x86dd, 546)] {
@@ -137,7 +126,7 @@ impl Lowering<'_> {
         self.step(layout::SPEECH, 1, Cube::any(), to_class());
     }
 
-    fn own_discovery(&mut self, port: &PortProgram, number: u16) {
+    pub(super) fn own_discovery(&mut self, port: &PortProgram, number: u16) {
         let Some(behaviour) = self.program.behaviours.get(&port.behaviour) else {
             return;
         };

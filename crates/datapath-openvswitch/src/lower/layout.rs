@@ -46,9 +46,14 @@ pub const COMMIT: u8 = 60;
 pub const COMMIT_SENDER: u8 = 61;
 /// Zones of ports that have none of their own: that of whom they talk to.
 pub const ZONES: u8 = 62;
+/// MACs of managed ports: what a bond whose other end does not know of it may give back.
+pub const REFLECTED: u8 = 63;
+/// Puts the tag on that a receiver sees, or that the frame's VLAN has, where there is one.
+pub const TAG_VIEW: u8 = 64;
+pub const TAG_DOMAIN: u8 = 65;
 
 /// Every table that is ours.
-pub const TABLES: [u8; 23] = [
+pub const TABLES: [u8; 26] = [
     ENTRY,
     FITNESS,
     SOURCE_SETS,
@@ -72,6 +77,9 @@ pub const TABLES: [u8; 23] = [
     COMMIT,
     COMMIT_SENDER,
     ZONES,
+    REFLECTED,
+    TAG_VIEW,
+    TAG_DOMAIN,
 ];
 
 /// What the rules say so far: 0 nothing.
@@ -111,6 +119,8 @@ pub const BEGINS: Bits = Bits::new(0, 20, 1);
 pub const INVALID: Bits = Bits::new(0, 21, 1);
 /// The tracker was asked in the sender's zone.
 pub const ASKED: Bits = Bits::new(0, 22, 1);
+/// The connection is known, but was accepted by rules that have changed since.
+pub const AGAIN: Bits = Bits::new(0, 24, 1);
 /// As [`BEGINS`], in the receiver's zone.
 pub const BEGINS_INWARD: Bits = Bits::new(0, 23, 1);
 
@@ -132,12 +142,18 @@ pub const ICMP_CODE: Bits = Bits::new(5, 16, 8);
 /// The zones of sender and receiver; 0: that of whom it talks to.
 pub const ZONE: Bits = Bits::new(6, 0, 16);
 pub const RECEIVER_ZONE: Bits = Bits::new(6, 16, 16);
+/// What the rules of sender and receiver come to, as one number: another one where they changed.
+pub const GENERATION: Bits = Bits::new(8, 0, 32);
+pub const RECEIVER_GENERATION: Bits = Bits::new(9, 0, 32);
 /// The VLAN that the frame is in, as in [`VIEW`]; 0: none.
 pub const DOMAIN: Bits = Bits::new(7, 0, 16);
 /// Of that, what tells domains from each other.
 pub const DOMAIN_ID: Bits = Bits::new(7, 0, 13);
 /// Registers whose bits say which sets of addresses the packet's ends are in.
-pub const SET_REGISTERS: std::ops::Range<u8> = 8..16;
+pub const SET_REGISTERS: std::ops::Range<u8> = 10..16;
+
+/// The bond that the frame came from, by its number; 0: none.
+pub const ORIGIN: Bits = Bits::new(7, 16, 16);
 
 /// A flag of register 0 as a match.
 pub fn flag(bits: Bits, set: bool) -> Cube {

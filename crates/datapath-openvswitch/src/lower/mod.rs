@@ -1,5 +1,42 @@
 //! From a program and a bridge to flows. A pure function: the same program on the same bridge gives
 //! the same flows, and parts that did not change give flows that did not change.
+//!
+//! ```text
+//!  0 ENTRY      whose port? its own MAC? which VLAN? tag off, behaviour and guards into registers
+//! 40 FITNESS    can it be read?                    41, 42 SETS   which address sets are its ends in?
+//! 43 SENDER     its own addresses?                 44 SPEECH     no DHCP server, router, others' ND
+//! 50 CLASS      arp, nd, dhcp, packet or other     51 STATE      ask the tracker → 59 TRACKED
+//! 52 LISTS      each list of the behaviour → 53 RULES: the first rule that matches
+//! 54 DECISION   what the rules said, or the class, or the default
+//! 55 FORWARD    to whose MAC it is, to all for groups, else 56 LEARNED, else 58 FLOOD
+//!  ├─ unmanaged ports and the host: 61 COMMIT_SENDER, tag on, output
+//!  └─ managed ports, a copy for each behaviour:
+//!     45 RECEIVER  its tags? → 47 MACS, 48 REACHED: may the sender reach it?  49 SERVERS
+//!     50 CLASS … 54 DECISION once more, now towards the port
+//!     60 COMMIT    the connection becomes known    57 DELIVERY   tag on, output
+//! 62 ZONES, 63 REFLECTED, 64 and 65 TAG: looked up on the way
+//! ```
+//!
+//! Why it is like this:
+//! - *Not NORMAL.* NORMAL chooses the output after the pipeline, so a receiver's policy would have no
+//!   say; it floods to ports that nobody has admitted yet; and a MAC that it has learned behind a
+//!   managed port is a way around that port's policy. So a bridge forwards by flows: MACs of managed
+//!   ports and of the host are known, those behind other ports are learned by `learn`. `NO_FLOOD`,
+//!   which NORMAL heeds, can be set by OpenFlow 1.0 alone, and a port that is just plugged in lacks it.
+//! - *VLANs are kept in a register* and the frame is untagged inside. `Port.tag` means nothing to
+//!   `output`; so each way out puts the tag on that its port wants, and a receiver's rules see the
+//!   frame as the receiver will.
+//! - *A group's frame is judged once for each behaviour*, not for each port: `in` depends on nothing
+//!   else, and a translation may resubmit 4,096 times at most.
+//! - *Lists are shared*: a list is a number in a register, its rules' priorities are their order.
+//!   LISTS resubmits for one list after the other; RULES matches only while nothing is decided.
+//! - *A set of addresses is one bit* of a register for each end, set by one lookup of the longest
+//!   prefix that knows all sets. So a set costs its prefixes, once, and 100 sources × 100 destinations
+//!   × 10 ports are 100 + 100 + 10 flows, where conjunctive matches would need theirs in every rule.
+//! - *What cannot be masked* (protocol, ICMP type, ethertype, ARP operation) is copied to a register.
+//! - *What the switch cannot read* counts as unknown, as a later fragment's ports do: `drop` takes
+//!   it for a match, `accept` does not, and `drop` that only watches does not either. [`Lack`]s
+//!   tell which rules that is.
 
 mod admission;
 mod classes;
@@ -9,6 +46,7 @@ mod forward;
 mod guards;
 pub mod identity;
 pub mod layout;
+mod parts;
 mod receivers;
 mod rules;
 mod sets;
@@ -27,6 +65,7 @@ use crate::topology::{PortVlan, Topology, TopologyPort};
 
 pub use identity::Counted;
 use identity::Identities;
+pub use parts::{Changes, Lowerer};
 
 /// What a bridge must do to carry out a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,7 +79,7 @@ pub struct Lowered {
 }
 
 /// Table, priority and match.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey {
     pub table: u8,
     pub priority: u16,
@@ -91,68 +130,30 @@ impl Lack {
 
 /// The flows for one bridge.
 pub fn lower(program: &HostProgram, topology: &Topology) -> Lowered {
-    let mut lowering = Lowering {
-        program,
-        topology,
-        claims: claims(program, topology),
-        identities: Identities::default(),
-        slots: sets::Slots::default(),
-        lowered: Lowered::default(),
-        lacks: BTreeSet::new(),
-    };
-    lowering.run();
-    let mut lowered = lowering.lowered;
-    lowered.counted = lowering.identities.counted;
-    lowered.lacks = lowering.lacks;
-    lowered
+    let mut lowerer = Lowerer::default();
+    lowerer.lower(program, topology);
+    lowerer.lowered()
 }
 
-fn claims<'a>(program: &'a HostProgram, topology: &Topology) -> BTreeMap<&'a str, &'a PortProgram> {
-    program
-        .ports
-        .values()
-        .filter(|port| port.bridge == topology.bridge)
-        .map(|port| (port.device.as_str(), port.as_ref()))
-        .collect()
-}
-
+/// One program on one bridge, and the part of the flows that is being made.
 struct Lowering<'a> {
     program: &'a HostProgram,
     topology: &'a Topology,
     /// Ports by device.
-    claims: BTreeMap<&'a str, &'a PortProgram>,
-    identities: Identities,
-    slots: sets::Slots,
-    lowered: Lowered,
-    lacks: BTreeSet<Lack>,
+    claims: BTreeMap<&'a str, &'a Arc<PortProgram>>,
+    identities: &'a mut Identities,
+    slots: &'a mut sets::Slots,
+    making: parts::Part,
 }
 
 impl<'a> Lowering<'a> {
-    fn run(&mut self) {
-        self.entry();
-        self.fitness();
-        self.guards();
-        self.receivers();
-        self.classes();
-        self.decisions();
-        self.rules();
-        for behaviour in self.behaviours() {
-            self.order(behaviour);
-            self.defaults(behaviour);
-        }
-        self.tracking();
-        // After the rules, which say what sets there are.
-        self.sets();
-        self.forwarding();
-    }
-
     /// The port of the program that has this device.
-    fn claimed(&self, device: &str) -> Option<&'a PortProgram> {
+    fn claimed(&self, device: &str) -> Option<&'a Arc<PortProgram>> {
         self.claims.get(device).copied()
     }
 
     /// Behaviours that ports of this bridge have.
-    fn behaviours(&self) -> Vec<&'a Behaviour> {
+    fn behaviours(&self) -> Vec<&'a Arc<Behaviour>> {
         let program = self.program;
         let present = self
             .topology
@@ -163,7 +164,6 @@ impl<'a> Lowering<'a> {
         names
             .into_iter()
             .filter_map(|name| program.behaviours.get(name))
-            .map(Arc::as_ref)
             .collect()
     }
 
@@ -212,6 +212,6 @@ impl<'a> Lowering<'a> {
             priority,
             matching,
         };
-        self.lowered.flows.insert(key, FlowBody { cookie, actions });
+        self.making.flows.insert(key, FlowBody { cookie, actions });
     }
 }

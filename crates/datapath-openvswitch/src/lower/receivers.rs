@@ -1,11 +1,10 @@
 //! What is asked of a frame before a receiver's rules: its tag, whether its sender may reach the
 //! receiver, and where DHCP answers come from. All ports of a behaviour share the answers.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use policy::learn::LearnMode;
-use policy::program::Behaviour;
+use policy::program::{Behaviour, MacSet};
 
 use crate::flow::{Action, Cube, Field};
 
@@ -29,11 +28,15 @@ impl Lowering<'_> {
         self.counted(layout::REACHED, 1, Cube::any(), &counted, Vec::new());
         let go_on = vec![Action::Resubmit(layout::CLASS)];
         self.step(layout::SERVERS, 1, Cube::any(), go_on);
-        for behaviour in self.behaviours() {
-            self.receiver(behaviour);
-            self.servers(behaviour);
-        }
-        self.mac_sets();
+    }
+
+    /// All that a behaviour has of its own.
+    pub(super) fn behaviour(&mut self, behaviour: &Behaviour) {
+        self.receiver(behaviour);
+        self.servers(behaviour);
+        self.order(behaviour);
+        self.defaults(behaviour);
+        self.generations(behaviour);
     }
 
     fn receiver(&mut self, behaviour: &Behaviour) {
@@ -95,31 +98,20 @@ impl Lowering<'_> {
         }
     }
 
-    fn mac_sets(&mut self) {
-        let program = self.program;
-        let used: BTreeSet<&String> = self
-            .behaviours()
-            .into_iter()
-            .filter_map(|behaviour| behaviour.isolation.as_ref())
-            .flat_map(|isolation| &isolation.sources)
-            .collect();
-        for name in used {
-            let Some(set) = program.mac_sets.get(name) else {
-                continue;
-            };
-            let number = self.identities.number("macs", name);
-            let own = Cube::any().bits(layout::SUBJECT, number);
-            let all = Field::EthernetSource.mask();
-            let single = set.macs.iter().map(|one| (mac(*one), all));
-            let masked = set
-                .masked
-                .iter()
-                .map(|(value, mask)| (mac(*value), mac(*mask)));
-            for (value, mask) in single.chain(masked) {
-                let matching = own.clone().masked(Field::EthernetSource, value, mask);
-                let actions = vec![layout::raise(layout::MEMBER)];
-                self.step(layout::MACS, 10, matching, actions);
-            }
+    /// What a set has in [`layout::MACS`].
+    pub(super) fn mac_set(&mut self, name: &str, set: &MacSet) {
+        let number = self.identities.number("macs", name);
+        let own = Cube::any().bits(layout::SUBJECT, number);
+        let all = Field::EthernetSource.mask();
+        let single = set.macs.iter().map(|one| (mac(*one), all));
+        let masked = set
+            .masked
+            .iter()
+            .map(|(value, mask)| (mac(*value), mac(*mask)));
+        for (value, mask) in single.chain(masked) {
+            let matching = own.clone().masked(Field::EthernetSource, value, mask);
+            let actions = vec![layout::raise(layout::MEMBER)];
+            self.step(layout::MACS, 10, matching, actions);
         }
     }
 }

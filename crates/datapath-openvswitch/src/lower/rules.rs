@@ -8,7 +8,9 @@ use policy::rule::Verdict;
 
 use crate::flow::{Action, Bits, Cube};
 
-use super::conditions::{Doubt, Kind, cross, is_of_any_kind, is_of_arp, is_unreadable};
+use super::conditions::{
+    Doubt, Kind, cross, is_of_any_kind, is_of_arp, is_unreadable, names_unreadable_ports,
+};
 use super::identity::Counted;
 use super::{Lack, Lowering, layout};
 
@@ -18,29 +20,21 @@ const FIRST: u16 = 60_000;
 const MOST: usize = 20_000;
 
 impl Lowering<'_> {
-    /// Table [`layout::RULES`].
-    pub(super) fn rules(&mut self) {
-        let program = self.program;
-        let used: BTreeSet<&String> = self
-            .behaviours()
-            .into_iter()
-            .flat_map(|behaviour| &behaviour.lists)
-            .collect();
-        for list in used.into_iter().filter_map(|name| program.lists.get(name)) {
-            for (direction, rules) in [
-                (Direction::In, &list.inward),
-                (Direction::Out, &list.outward),
-            ] {
-                let subject = self.list_number(list, direction);
-                for (rank, rule) in rules.iter().enumerate() {
-                    let rank = u16::try_from(rank).unwrap_or(u16::MAX);
-                    let Some(priority) = FIRST.checked_sub(rank).filter(|left| *left > 0) else {
-                        self.lacks
-                            .insert(Lack::new(rule, "a list may have 59,999 rules"));
-                        break;
-                    };
-                    self.rule(rule, subject, priority);
-                }
+    /// What a list has in [`layout::RULES`].
+    pub(super) fn list(&mut self, list: &RuleList) {
+        for (direction, rules) in [
+            (Direction::In, &list.inward),
+            (Direction::Out, &list.outward),
+        ] {
+            let subject = self.list_number(list, direction);
+            for (rank, rule) in rules.iter().enumerate() {
+                let rank = u16::try_from(rank).unwrap_or(u16::MAX);
+                let Some(priority) = FIRST.checked_sub(rank).filter(|left| *left > 0) else {
+                    let lack = Lack::new(rule, "a list may have 59,999 rules");
+                    self.making.lacks.insert(lack);
+                    break;
+                };
+                self.rule(rule, subject, priority);
             }
         }
     }
@@ -51,6 +45,13 @@ impl Lowering<'_> {
         let number = self.identities.number("behaviour", &behaviour.name);
         for (inward, direction) in [(0, Direction::Out), (1, Direction::In)] {
             let mut actions = Vec::new();
+            if self.tracks(behaviour) {
+                let bits = match direction {
+                    Direction::In => layout::RECEIVER_GENERATION,
+                    Direction::Out => layout::GENERATION,
+                };
+                actions.push(Action::Load(bits, self.generation(behaviour, direction)));
+            }
             for list in behaviour
                 .lists
                 .iter()
@@ -88,7 +89,14 @@ impl Lowering<'_> {
         for conditions in &rule.alternatives {
             if let Some(condition) = conditions.iter().find(|it| is_unreadable(it.field)) {
                 let reason = format!("Open vSwitch does not read {}", condition.field.name());
-                self.lacks.insert(Lack::new(rule, &reason));
+                self.making.lacks.insert(Lack::new(rule, &reason));
+            }
+            if names_unreadable_ports(conditions) {
+                let lack = Lack::new(
+                    rule,
+                    "Open vSwitch does not read ports of DCCP and UDP-Lite",
+                );
+                self.making.lacks.insert(lack);
             }
             for (class, considered) in considered(rule) {
                 for kind in kinds(class, conditions) {
@@ -96,7 +104,8 @@ impl Lowering<'_> {
                 }
             }
             if cubes.len() > MOST {
-                self.lacks
+                self.making
+                    .lacks
                     .insert(Lack::new(rule, "it would take more than 20,000 flows"));
                 return;
             }

@@ -3,6 +3,7 @@
 //! rules name it, and rules that name two sets do not multiply them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use policy::program::AddressSet;
 
@@ -17,10 +18,13 @@ pub(super) enum End {
     Destination,
 }
 
+/// An end and the name of the set in which it is looked for.
+pub(super) type Use = (End, String);
+
 /// Bits that are given away.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    given: BTreeMap<(End, String), (u32, AddressSet)>,
+    given: BTreeMap<Use, (u32, Arc<AddressSet>)>,
     taken: BTreeSet<u32>,
 }
 
@@ -29,18 +33,39 @@ const MOST: u32 = (layout::SET_REGISTERS.end - layout::SET_REGISTERS.start) as u
 
 impl Slots {
     /// The bit that says whether an end is in a set; `None` where all bits are taken.
-    pub(super) fn bit(&mut self, end: End, name: &str, set: &AddressSet) -> Option<Bits> {
-        let key = (end, name.to_owned());
-        if let Some((slot, _)) = self.given.get(&key) {
+    pub(super) fn bit(&mut self, key: &Use, set: &Arc<AddressSet>) -> Option<Bits> {
+        if let Some((slot, content)) = self.given.get_mut(key) {
+            *content = set.clone();
             return Some(place(*slot));
         }
+        let (end, name) = key;
         let first = (identity::hash(&format!("{end:?} {name}")) % u64::from(MOST)) as u32;
         let slot = (0..MOST)
             .map(|step| (first + step) % MOST)
             .find(|slot| !self.taken.contains(slot))?;
         self.taken.insert(slot);
-        self.given.insert(key, (slot, set.clone()));
+        self.given.insert(key.clone(), (slot, set.clone()));
         Some(place(slot))
+    }
+
+    /// Takes back what nobody uses any more.
+    pub(super) fn keep(&mut self, used: &BTreeSet<Use>) {
+        let Self { given, taken } = self;
+        given.retain(|key, (slot, _)| {
+            let keep = used.contains(key);
+            if !keep {
+                taken.remove(slot);
+            }
+            keep
+        });
+    }
+
+    /// All of them.
+    pub(super) fn all(&self) -> Vec<(Use, u32, Arc<AddressSet>)> {
+        let given = self.given.iter();
+        given
+            .map(|(key, (slot, set))| (key.clone(), *slot, set.clone()))
+            .collect()
     }
 }
 
@@ -54,14 +79,14 @@ fn place(slot: u32) -> Bits {
 
 impl Lowering<'_> {
     /// Tables [`layout::SOURCE_SETS`] and [`layout::DESTINATION_SETS`].
-    pub(super) fn sets(&mut self) {
+    pub(super) fn sets(&mut self, given: &[(Use, u32, Arc<AddressSet>)]) {
         for (end, table, next) in [
             (End::Source, layout::SOURCE_SETS, layout::DESTINATION_SETS),
             (End::Destination, layout::DESTINATION_SETS, layout::SENDER),
         ] {
-            let given = self.slots.given.iter().filter(|((of, _), _)| *of == end);
+            let given = given.iter().filter(|((of, _), ..)| *of == end);
             let (mut ipv4, mut ipv6) = (Prefixes::default(), Prefixes::default());
-            for (slot, set) in given.map(|(_, given)| given) {
+            for (_, slot, set) in given {
                 ipv4.add(*slot, cover::intervals(&set.ipv4, false, 32));
                 ipv6.add(*slot, cover::intervals(&set.ipv6, false, 128));
             }

@@ -1,28 +1,47 @@
 //! Connections: who asks the tracker, in which zone, what follows from its answer, and when a
 //! connection becomes a known one: only where everybody who has a say accepted its first frame.
 //!
+//! A connection carries in its label the generations of the rules that accepted it. Where they have
+//! changed since, the next frame from the side that began it is judged by the rules again: it gets
+//! the new generation, or the connection is cut for both sides (its mark says so). Frames of the
+//! other side cannot be judged, for no rule is about them; they pass until then, so that connections
+//! which are still allowed lose nothing.
+//!
 //! Frames to groups never make a connection known: nobody answers them under the address that they
 //! went to, and the receivers of one frame may differ in what they accept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
-use crate::flow::{Action, Bits, Cube, Field};
+use frame::MacAddress;
+use policy::program::{Behaviour, Direction, PortProgram, Values};
+
+use crate::flow::{Action, Bits, Cube, Field, low_bits};
+use crate::wire;
 
 use super::admission::{ether, mac};
+use super::identity::hash;
 use super::{Lowering, layout};
 
 const NEW: u8 = 0x01;
 const ESTABLISHED: u8 = 0x02;
 const RELATED: u8 = 0x04;
+const REPLY: u8 = 0x08;
 const INVALID: u8 = 0x10;
 const TRACKED: u8 = 0x20;
+/// Bits of the mark of a connection whose permission was withdrawn: first and number; by the rules
+/// of the side that began it, of the other side, and both.
+const CUT_BY_SENDER: (u16, u16) = (0, 1);
+const CUT_BY_RECEIVER: (u16, u16) = (1, 1);
+const CUT: (u16, u16) = (0, 2);
 
 impl Lowering<'_> {
     /// Tables [`layout::STATE`], [`layout::TRACKED`], [`layout::COMMIT`] and [`layout::ZONES`].
     pub(super) fn tracking(&mut self) {
         let go_on = vec![Action::Resubmit(layout::LISTS)];
         self.step(layout::STATE, 1, Cube::any(), go_on);
-        let zones = self.zones();
+        let zones = self.zones().into_values().filter(|(_, tracks)| *tracks);
+        let zones: BTreeSet<u16> = zones.map(|(zone, _)| zone).collect();
         if zones.is_empty() {
             let go_on = vec![Action::Resubmit(layout::DELIVERY)];
             self.step(layout::COMMIT, 1, Cube::any(), go_on);
@@ -33,18 +52,20 @@ impl Lowering<'_> {
         self.commits(&zones);
     }
 
-    /// Zones of all ports that track here.
-    fn zones(&self) -> BTreeSet<u16> {
+    /// Of each port its zone, and whether it tracks.
+    pub(super) fn zones(&self) -> BTreeMap<MacAddress, (u16, bool)> {
         let ports = self
             .topology
             .ports
             .keys()
             .filter_map(|name| self.claimed(name));
-        let tracking = ports.filter(|port| {
+        let tracks = |port: &PortProgram| {
             let behaviour = self.program.behaviours.get(&port.behaviour);
             behaviour.is_some_and(|behaviour| self.tracks(behaviour))
-        });
-        tracking.map(|port| port.zone).collect()
+        };
+        ports
+            .map(|port| (port.mac, (port.zone, tracks(port))))
+            .collect()
     }
 
     fn ask(&mut self, zones: &BTreeSet<u16>) {
@@ -100,35 +121,114 @@ impl Lowering<'_> {
     }
 
     fn answers(&mut self) {
-        let lists = || Action::Resubmit(layout::LISTS);
-        let known = || layout::raise(layout::KNOWN);
-        let invalid = vec![known(), layout::raise(layout::INVALID), lists()];
-        self.step(layout::TRACKED, 100, state(INVALID, INVALID), invalid);
-        for flag in [ESTABLISHED, RELATED] {
-            self.step(
-                layout::TRACKED,
-                90,
-                state(flag, flag),
-                vec![known(), lists()],
-            );
+        let invalid = || {
+            vec![
+                layout::raise(layout::KNOWN),
+                layout::raise(layout::INVALID),
+                lists(),
+            ]
+        };
+        self.step(layout::TRACKED, 100, state(INVALID, INVALID), invalid());
+        for side in [CUT_BY_SENDER, CUT_BY_RECEIVER] {
+            let cut = marked(state(ESTABLISHED | REPLY, ESTABLISHED | REPLY), side);
+            self.step(layout::TRACKED, 95, cut, invalid());
         }
         for (inward, begins) in [(0, layout::BEGINS), (1, layout::BEGINS_INWARD)] {
-            let new = state(NEW, NEW).bits(layout::INWARD, inward);
+            let way = |cube: Cube| cube.bits(layout::INWARD, inward);
+            // Errors have no rules of their own, nor have frames of the other side.
+            for flags in [RELATED, ESTABLISHED | REPLY] {
+                let known = vec![layout::raise(layout::KNOWN), lists()];
+                self.step(layout::TRACKED, 90, way(state(flags, flags)), known);
+            }
+            let again = vec![layout::raise(begins), layout::raise(layout::AGAIN), lists()];
+            let stale = way(state(ESTABLISHED, ESTABLISHED | REPLY));
+            self.step(layout::TRACKED, 70, stale, again);
+            let new = way(state(NEW, NEW | RELATED));
             self.step(
                 layout::TRACKED,
                 80,
                 new,
                 vec![layout::raise(begins), lists()],
             );
+            let (zone, side) = match inward {
+                0 => (layout::ZONE, CUT_BY_SENDER),
+                _ => (layout::RECEIVER_ZONE, CUT_BY_RECEIVER),
+            };
+            let refused =
+                way(layout::flag(layout::AGAIN, true)).bits(layout::VERDICT, layout::DROP);
+            self.packets(layout::DECISION, 110, &refused, &[commit(zone, side, true)]);
         }
+    }
+
+    /// What a behaviour adds: frames of connections that its rules of today have accepted or cut,
+    /// and those that its default cuts.
+    pub(super) fn generations(&mut self, behaviour: &Behaviour) {
+        if !self.tracks(behaviour) {
+            return;
+        }
+        let number = self.identities.number("behaviour", &behaviour.name);
+        for (inward, direction, first, side) in [
+            (0, Direction::Out, wire::SENDER_GENERATION, CUT_BY_SENDER),
+            (1, Direction::In, wire::RECEIVER_GENERATION, CUT_BY_RECEIVER),
+        ] {
+            let generation = u128::from(self.generation(behaviour, direction)) << first;
+            let own = Cube::any()
+                .bits(layout::BEHAVIOUR, number)
+                .bits(layout::INWARD, inward);
+            let Some(current) = own.and(&state(ESTABLISHED, ESTABLISHED | REPLY)) else {
+                continue;
+            };
+            let current = current.masked(Field::ConnectionLabel, generation, low_bits(32) << first);
+            let known = vec![layout::raise(layout::KNOWN), lists()];
+            self.step(layout::TRACKED, 75, current.clone(), known);
+            let cut = marked(current, side);
+            let invalid = vec![
+                layout::raise(layout::KNOWN),
+                layout::raise(layout::INVALID),
+                lists(),
+            ];
+            self.step(layout::TRACKED, 76, cut, invalid);
+        }
+    }
+
+    /// A number for everything that decides about new connections in one direction.
+    pub(super) fn generation(&self, behaviour: &Behaviour, direction: Direction) -> u32 {
+        let program = self.program;
+        let default = match direction {
+            Direction::In => &behaviour.default_in,
+            Direction::Out => &behaviour.default_out,
+        };
+        let mut text = format!("{:?} {}", default.verdict, default.audit);
+        for list in behaviour
+            .lists
+            .iter()
+            .filter_map(|name| program.lists.get(name))
+        {
+            let rules = match direction {
+                Direction::In => &list.inward,
+                Direction::Out => &list.outward,
+            };
+            for rule in rules {
+                let _ = write!(
+                    text,
+                    " {:?} {} {:?}",
+                    rule.verdict, rule.audit, rule.alternatives
+                );
+                for condition in rule.alternatives.iter().flatten() {
+                    if let Values::AddressSet(name) = &condition.values {
+                        let _ = write!(text, " {:?}", program.address_sets.get(name));
+                    }
+                }
+            }
+        }
+        hash(&text) as u32
     }
 
     fn commits(&mut self, zones: &BTreeSet<u16>) {
         let deliver = || Action::Resubmit(layout::DELIVERY);
-        let sender = || Action::Commit { zone: layout::ZONE };
-        let receiver = || Action::Commit {
-            zone: layout::RECEIVER_ZONE,
-        };
+        let sender = || commit(layout::ZONE, CUT_BY_SENDER, false);
+        let receiver = || commit(layout::RECEIVER_ZONE, CUT_BY_RECEIVER, false);
+        let both = || commit(layout::RECEIVER_ZONE, CUT, false);
         let group = Cube::any().masked(
             Field::EthernetDestination,
             super::forward::GROUP_BIT,
@@ -143,7 +243,7 @@ impl Lowering<'_> {
         };
         for zone in zones {
             if let Some(same) = begins(1, 1).and(&same_zone(*zone)) {
-                self.packets(layout::COMMIT, 30, &same, &[receiver(), deliver()]);
+                self.packets(layout::COMMIT, 30, &same, &[both(), deliver()]);
             }
         }
         self.packets(
@@ -166,6 +266,24 @@ impl Lowering<'_> {
                 self.step(table, priority, matching, actions.to_vec());
             }
         }
+    }
+}
+
+fn lists() -> Action {
+    Action::Resubmit(layout::LISTS)
+}
+
+fn marked(cube: Cube, (first, length): (u16, u16)) -> Cube {
+    let mask = low_bits(length.into()) << first;
+    cube.masked(Field::ConnectionMark, mask, mask)
+}
+
+fn commit(zone: Bits, (first, length): (u16, u16), cut: bool) -> Action {
+    Action::Commit {
+        zone,
+        sender: layout::GENERATION,
+        receiver: layout::RECEIVER_GENERATION,
+        mark: (first, length, u8::from(cut)),
     }
 }
 

@@ -5,8 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use datapath::{Capabilities, Capability, Enforcement, resolve};
+use datapath_openvswitch::lower::Lowerer;
 use datapath_openvswitch::topology::{PortVlan, Topology, TopologyPort};
-use datapath_openvswitch::{Lowered, Session, lower};
+use datapath_openvswitch::{Lowered, Session};
 use frame::random::Rng;
 use frame::{Frame, MacAddress};
 use policy::document::Guard;
@@ -33,6 +34,7 @@ pub(crate) struct Bench {
     raw: Vec<RawPort>,
     observed: Observation,
     topology: Topology,
+    lowerer: Lowerer,
     lowered: Lowered,
     otherwise: BTreeMap<&'static str, usize>,
     tracking: Tracking,
@@ -103,6 +105,7 @@ impl Bench {
                 number,
                 ifindex: Some(index),
                 vlan: PortVlan::Trunk,
+                ..TopologyPort::default()
             };
             topology.ports.insert(near.clone(), port);
             let interface = ObservedInterface {
@@ -134,10 +137,19 @@ impl Bench {
             raw,
             observed,
             topology,
+            lowerer: Lowerer::default(),
             lowered: Lowered::default(),
             otherwise: BTreeMap::new(),
             tracking,
         }
+    }
+
+    /// Has the switch read so many tags.
+    pub(crate) fn read_tags(&self, number: u8) {
+        let limit = format!("other_config:vlan-limit={number}");
+        self.switch
+            .vsctl(&["set", "Open_vSwitch", ".", &limit])
+            .expect("set");
     }
 
     /// Forgets all connections.
@@ -204,7 +216,18 @@ impl Bench {
 
     /// Brings the switch from what it does to a program, and looks whether that leaves nothing to do.
     pub(crate) fn install(&mut self, program: &HostProgram) -> Result<(), Mismatch> {
-        self.lowered = lower(program, &self.topology);
+        let changes = self.lowerer.lower(program, &self.topology);
+        for (key, body) in changes {
+            match body {
+                Some(body) => self.lowered.flows.insert(key, body),
+                None => self.lowered.flows.remove(&key),
+            };
+        }
+        let all = self.lowerer.lowered();
+        if all.flows != self.lowered.flows {
+            return Err("what has changed is not all that has changed".to_owned());
+        }
+        self.lowered = all;
         *self.session.topology_mut() = self.topology.clone();
         self.session
             .enforce(program.clone())
@@ -239,7 +262,7 @@ impl Bench {
     ) -> Result<usize, Mismatch> {
         let mut expected: Vec<Vec<(Vec<u8>, String)>> = vec![Vec::new(); self.raw.len()];
         for bytes in frames {
-            if let Some(why) = reading::differs(bytes, !self.lowered.lacks.is_empty()) {
+            if let Some(why) = reading::differs(bytes, self.doubtful()) {
                 *self.otherwise.entry(why).or_default() += 1;
                 continue;
             }
@@ -380,6 +403,23 @@ impl Bench {
             .values()
             .map(|port| &port.vlan)
             .collect()
+    }
+
+    /// Makes one port of several interfaces.
+    pub(crate) fn replace(&mut self, members: &[&str], name: &str, port: TopologyPort) {
+        for member in members {
+            self.topology.ports.remove(*member);
+            self.observed.interfaces.remove(*member);
+        }
+        self.topology.ports.insert(name.to_owned(), port);
+    }
+
+    /// Whether rules ask for what is in frames with a length.
+    fn doubtful(&self) -> bool {
+        self.lowered
+            .lacks
+            .iter()
+            .any(|lack| lack.reason.contains("stp."))
     }
 
     /// Puts every interface into VLANs by chance.

@@ -4,6 +4,7 @@
 
 mod beginning;
 mod bench;
+mod bonded;
 #[path = "../../../datapath-nftables/tests/differential/draft.rs"]
 mod draft;
 #[path = "../../../datapath-nftables/tests/differential/generate.rs"]
@@ -37,21 +38,27 @@ fn chance() -> u64 {
 
 #[test]
 fn random_frames_meet_what_random_policies_say() {
-    run(Tracking::Absent, ALL);
+    run(Tracking::Absent, ALL, 1);
+}
+
+#[test]
+fn random_frames_do_too_where_the_switch_reads_two_tags() {
+    run(Tracking::Absent, ALL / 10, 2);
 }
 
 #[test]
 fn random_frames_that_begin_connections_do_too() {
-    run(Tracking::Present, ALL / 10);
+    run(Tracking::Present, ALL / 10, 1);
 }
 
-fn run(tracking: Tracking, all: usize) {
+fn run(tracking: Tracking, all: usize, tags: u8) {
     let seed = number("MOAT_SEED").unwrap_or_else(chance);
     let all = number("MOAT_FRAMES").map_or(all, |frames| frames as usize);
     println!("seed {seed} (MOAT_SEED={seed} repeats)");
     let mut rng = Rng::new(seed);
     let vocabulary = generate::vocabulary();
     let mut bench = Bench::new(tracking);
+    bench.read_tags(tags);
     let start = Instant::now();
     let (mut frames, mut policies, mut delivered, mut losses) = (0, 0, 0, 0);
     while frames < all {

@@ -83,6 +83,16 @@ fn ipv6(frame: &Frame<'_>, ip: &frame::Ipv6<'_>) -> Option<&'static str> {
             return Some("neighbour discovery with code or options");
         }
     }
+    if ip.transport.icmpv6() == Some((0, 0)) {
+        return Some("ICMPv6 type 0 code 0: taken for cut short");
+    }
+    if ip
+        .transport
+        .nd_target()
+        .is_some_and(|target| target.is_unspecified())
+    {
+        return Some("neighbour discovery about no address: taken for unreadable");
+    }
     let before = ip.transport_offset.unwrap_or(40) - 40;
     transport(frame, usize::from(ip.payload_length).saturating_sub(before))
 }

@@ -277,3 +277,95 @@ fn frames_to_groups_make_nothing_known() {
         "an answer to what was said to everybody",
     );
 }
+
+#[test]
+fn a_withdrawn_permission_cuts_connections_and_no_others() {
+    let mut bench = start(&["accept in udp 53, udp 54"]);
+    let bench = &mut bench;
+    let other = Packet {
+        from: 0,
+        to: 1,
+        ports: (40000, 54),
+    };
+    for packet in [DNS, other] {
+        expect(bench, packet, &packet.udp(), true, "a question");
+        expect(
+            bench,
+            packet.back(),
+            &packet.back().udp(),
+            true,
+            "its answer",
+        );
+    }
+    install(bench, &["accept in udp 54", "accept in tcp 80"]);
+    expect(
+        bench,
+        other.back(),
+        &other.back().udp(),
+        true,
+        "an answer of a connection that is still allowed",
+    );
+    expect(
+        bench,
+        other,
+        &other.udp(),
+        true,
+        "a question that is still allowed",
+    );
+    expect(bench, other.back(), &other.back().udp(), true, "its answer");
+    expect(
+        bench,
+        DNS,
+        &DNS.udp(),
+        false,
+        "a question that is no longer allowed",
+    );
+    expect(
+        bench,
+        DNS.back(),
+        &DNS.back().udp(),
+        false,
+        "an answer of a connection that was cut",
+    );
+    expect(bench, DNS, &DNS.udp(), false, "it stays cut");
+    install(bench, &["accept in udp 54", "accept in udp 53"]);
+    expect(bench, DNS, &DNS.udp(), true, "allowed again");
+    expect(bench, DNS.back(), &DNS.back().udp(), true, "its answer");
+    expect(
+        bench,
+        other.back(),
+        &other.back().udp(),
+        true,
+        "nothing happened to the other",
+    );
+}
+
+#[test]
+fn a_member_that_leaves_a_group_loses_its_connections() {
+    let with = |members: &str| {
+        let mut draft = draft(&["accept in udp 53 from @friends"]);
+        draft.add(
+            format!("kind: Group\nname: friends\nmembers: [{members}]"),
+            Vec::new(),
+        );
+        draft
+    };
+    let bench = &mut Bench::new(Tracking::Present);
+    for (members, arrives) in [
+        ("10.0.0.1, 10.0.0.7", true),
+        ("10.0.0.7", false),
+        ("10.0.0.0/28", true),
+    ] {
+        let catalog = with(members)
+            .catalog()
+            .unwrap_or_else(|errors| panic!("{errors}"));
+        let program = bench
+            .program(&catalog)
+            .unwrap_or_else(|why| panic!("{why}"));
+        bench
+            .install(&program)
+            .unwrap_or_else(|why| panic!("{why}"));
+        expect(bench, DNS, &DNS.udp(), arrives, members);
+        expect(bench, DNS.back(), &DNS.back().udp(), arrives, members);
+    }
+}
