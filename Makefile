@@ -5,6 +5,7 @@
 
 help:
 	@echo 'make demo          two hosts, eight VMs: who reaches whom, before and after moat'
+	@echo '                   with GUESTS=qemu: real guests under a real libvirt, in some minutes'
 	@echo 'make test          everything, from formatting to tests with a real kernel'
 	@echo 'make bench         how fast it is, beside the tools of today'
 	@echo 'make package       a Debian package with the service, manual pages and completions'

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{env, error, io};
 
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
     "src/bin/guest-program/main.rs",
+    "src/bin/guest-program/obey.rs",
     "src/bin/guest-program/wire.rs",
     "src/forged.rs",
 ];

@@ -2,11 +2,17 @@
 //! panics where something does not hold, so that coverage-guided fuzzing (`cargo-fuzz/`), the
 //! replay of the corpus and the short run of `make test` are the same targets.
 
+mod connections;
+mod flows;
+
 use std::time::Duration;
 
 use policy::language::{Source, load, parse_rule};
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 use policy::program::{ConnectionState, Direction};
+
+pub use connections::connections;
+pub use flows::{flow_texts, flows};
 
 /// A target by name, as the corpus folders are called.
 pub type Target = fn(&[u8]);
@@ -21,6 +27,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("libvirt", libvirt_socket),
     ("libvirt-xml", libvirt_xml),
     ("leases", leases),
+    ("ovsdb", ovsdb_socket),
+    ("flows", flows),
+    ("flow-texts", flow_texts),
+    ("connections", connections),
 ];
 
 /// Any text is read or refused with a place in it; what is read compiles and evaluates.
@@ -226,4 +236,48 @@ fn sample_frames() -> Vec<Vec<u8>> {
     (0..3)
         .map(|_| frame::random::random_frame(&mut random, &vocabulary))
         .collect()
+}
+
+/// Whatever a server says, however it is cut, a session goes on or ends the connection with a
+/// reason, and the same bytes in other pieces say the same. The first byte says how it is cut.
+pub fn ovsdb_socket(input: &[u8]) {
+    let Some((&cut, words)) = input.split_first() else {
+        return;
+    };
+    let whole = listen(&[words]);
+    let pieces: Vec<&[u8]> = words.chunks(usize::from(cut).max(1)).collect();
+    assert_eq!(listen(&pieces), whole, "pieces say the same as the whole");
+}
+
+/// What becomes of a session that hears this: its events and its copy, as text.
+fn listen(pieces: &[&[u8]]) -> Vec<String> {
+    let now = Duration::ZERO;
+    let watches = vec![ovsdb::Watch::all::<ovsdb::vswitch::Bridge>()];
+    let settings = ovsdb::Settings::new(ovsdb::vswitch::DATABASE, watches);
+    let mut session = ovsdb::Session::new(settings, now);
+    session.lock("moat", false, now);
+    session.tick(now);
+    session.opened(now);
+    let mut transaction = ovsdb::Transaction::new(ovsdb::vswitch::DATABASE);
+    transaction.insert("Bridge", ovsdb::Row::new());
+    let _ = session.transact(transaction, ovsdb::session::Retry::default(), now);
+    for piece in pieces {
+        session.receive(piece, now);
+    }
+    let mut told: Vec<String> = std::iter::from_fn(|| session.next_event())
+        .map(|event| format!("{event:?}"))
+        .collect();
+    told.extend(
+        session
+            .take_changes()
+            .iter()
+            .map(|change| format!("{change:?}")),
+    );
+    told.extend(
+        session
+            .cache()
+            .all::<ovsdb::vswitch::Bridge>()
+            .map(|bridge| format!("{bridge:?}")),
+    );
+    told
 }

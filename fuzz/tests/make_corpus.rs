@@ -37,6 +37,18 @@ fn binary_corpora_exist() {
             path.display()
         );
     }
+    for (name, bytes) in flows() {
+        let path = folder.join("flows").join(name);
+        if update {
+            std::fs::create_dir_all(folder.join("flows")).expect("a writable folder");
+            std::fs::write(&path, bytes).expect("a writable folder");
+        }
+        assert!(
+            path.exists(),
+            "{} is missing: set MOAT_UPDATE_CORPUS=1",
+            path.display()
+        );
+    }
     let path = folder.join("netlink").join("batch");
     if update {
         std::fs::write(&path, batch()).expect("a writable folder");
@@ -120,4 +132,46 @@ fn batch() -> Vec<u8> {
         Place::Last,
     );
     batch.encode()
+}
+
+/// The flows of the corpus of texts as bytes, as `fuzz::flows` reads them.
+fn flows() -> Vec<(String, Vec<u8>)> {
+    use openflow::text::{parse_actions, parse_instructions, parse_match};
+    use openflow::wire::Writer;
+    use openflow::{Action, Instruction, Version};
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("corpus")
+        .join("flow-texts");
+    let text = std::fs::read_to_string(folder.join("flows"))
+        .expect("the corpus is part of the repository");
+    let mut made = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let (wanted, list) = line.split_once("actions=").expect("a flow has actions");
+        let wanted = parse_match(wanted).expect("a match");
+        for version in [Version::V1_0, Version::V1_3, Version::V1_5] {
+            let choice = version.wire() - 1;
+            let mut add = |kind: u8, write: &dyn Fn(&mut Writer) -> bool| {
+                let mut writer = Writer::append_to(vec![choice + 6 * kind]);
+                if write(&mut writer) {
+                    made.push((
+                        format!("{number}-{}-{kind}", version.protocol_name()),
+                        writer.into_bytes(),
+                    ));
+                }
+            };
+            add(0, &|writer| wanted.encode(version, writer).is_ok());
+            add(1, &|writer| wanted.encode_nxm(writer).is_ok());
+            let actions = parse_actions(list).ok();
+            add(2, &|writer| {
+                actions
+                    .as_ref()
+                    .is_some_and(|list| Action::encode_list(list, version, writer).is_ok())
+            });
+            let instructions = parse_instructions(list, version).expect("instructions");
+            add(3, &|writer| {
+                Instruction::encode_list(&instructions, version, writer).is_ok()
+            });
+        }
+    }
+    made
 }

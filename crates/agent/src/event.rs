@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 use import::libvirt::Asked;
 use libvirt::DomainRef;
 use libvirt::xml::{Domain, Network};
+use policy::claim::ClaimChange;
 use policy::program::Direction;
 
 use crate::protocol::{Reply, Request};
@@ -28,8 +29,18 @@ pub enum Event {
         direction: Direction,
         frame: Vec<u8>,
     },
-    /// Somebody changed what is ours in the switch, as far as it is known who.
-    Switch { by: Option<String> },
+    /// Somebody, or this process itself, changed what is ours in the switch.
+    Switch {
+        /// As far as it is known who.
+        by: Option<String>,
+        /// What the switch calls its state since then; `None`: it may have changed more than once.
+        generation: Option<u32>,
+    },
+    /// A source says what there is, by itself.
+    Said {
+        source: &'static str,
+        change: ClaimChange,
+    },
     /// libvirt tells by its socket.
     Libvirt(Told),
     /// A source cannot be heard any more, or again. Its claims stay.
@@ -37,6 +48,8 @@ pub enum Event {
         name: &'static str,
         problem: Option<String>,
     },
+    /// A source was never there to be heard: nothing is wrong where it has nothing to say.
+    SourceAbsent { name: &'static str, detail: String },
     /// The process is asked to end; nothing is changed by that.
     Stop,
 }

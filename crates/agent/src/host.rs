@@ -5,10 +5,13 @@ mod bindings;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use datapath::{Capabilities, Degraded, Unmet, resolve};
-use policy::claim::{Claim, ClaimChange, Provenance, Settled, settle};
+use datapath::{Degraded, HostCapabilities, Unmet};
+use policy::claim::{Claim, ClaimChange, Provenance, Resettled, Settling};
+use policy::document::Document;
 use policy::observation::{Observation, ObservedInterface};
 use policy::program::Refusal;
 use policy::{Catalog, CompileError, HostProgram, Incremental};
@@ -24,16 +27,15 @@ pub use bindings::BoundPorts;
 pub struct HostState {
     /// The Host document to follow, where several are declared.
     host: Option<String>,
-    declared: Catalog,
+    declared: Arc<Catalog>,
     claims: BTreeMap<Vm, Claimed>,
     bindings: Bindings,
     /// VMs that have no claims any more.
     ended: Vec<(String, String)>,
-    observed: Observation,
+    observed: Arc<Observation>,
     incremental: Incremental,
-    provenance: BTreeMap<String, Provenance>,
-    /// Claims that settling refused.
-    unsettled: BTreeMap<String, String>,
+    /// Documents and claims brought together.
+    settling: Settling,
 }
 
 /// A VM by its source and the source's id of it.
@@ -96,21 +98,20 @@ impl HostState {
     pub fn new(host: Option<&str>) -> Self {
         Self {
             host: host.map(str::to_owned),
-            declared: Catalog::default(),
+            declared: Arc::default(),
             claims: BTreeMap::new(),
             bindings: Bindings::default(),
             ended: Vec::new(),
-            observed: Observation::default(),
+            observed: Arc::default(),
             incremental: Incremental::new(Catalog::default(), None, Observation::default()),
-            provenance: BTreeMap::new(),
-            unsettled: BTreeMap::new(),
+            settling: Settling::default(),
         }
     }
 
     /// Takes documents in the place of those before, whatever follows: at the start, when nothing
     /// is known to be better.
     pub fn adopt(&mut self, declared: Catalog) {
-        self.declared = declared;
+        self.declared = Arc::new(declared);
     }
 
     /// Takes documents in the place of those before, if every port that is enforced stays so.
@@ -120,11 +121,11 @@ impl HostState {
     pub fn replace_documents(
         &mut self,
         declared: Catalog,
-        capabilities: &Capabilities,
+        capabilities: &HostCapabilities,
     ) -> Result<(), RejectedDocuments> {
         let enforced = self.desire(capabilities).map(|desired| desired.program);
         let mut next = self.clone();
-        next.declared = declared;
+        next.declared = Arc::new(declared);
         let desired = next.desire(capabilities)?;
         if let Ok(enforced) = enforced {
             let refused = desired.program.refused.iter();
@@ -211,11 +212,22 @@ impl HostState {
         Some(before)
     }
 
+    /// Takes what is in bridges, where nothing is known to have gone.
+    pub fn observe_more(&mut self, observed: Observation) {
+        self.take_observation(observed);
+    }
+
     /// Takes what is in bridges, and the indices of all interfaces that exist.
     pub fn observe(&mut self, observed: Observation, existing: &BTreeSet<u32>) {
-        self.observed = observed;
+        self.take_observation(observed);
         self.bindings.only(existing);
         self.end_released();
+    }
+
+    fn take_observation(&mut self, observed: Observation) {
+        if *self.observed != observed {
+            self.observed = Arc::new(observed);
+        }
     }
 
     /// Ends claims that a source let go and that have no interface any more.
@@ -254,7 +266,7 @@ impl HostState {
     }
 
     /// Which interface each claimed port is, to be kept for [`Self::rebind`].
-    pub fn bound(&self) -> BoundPorts {
+    pub fn bound(&self) -> &BoundPorts {
         self.bindings.bound()
     }
 
@@ -271,26 +283,40 @@ impl HostState {
     ///
     /// # Errors
     /// [`DesireError`].
-    pub fn desire(&mut self, capabilities: &Capabilities) -> Result<Desired, DesireError> {
-        let claims = self.bound_claims();
+    pub fn desire(&mut self, capabilities: &HostCapabilities) -> Result<Desired, DesireError> {
+        let claims = Self::bound_claims(
+            &self.claims,
+            &mut self.bindings,
+            &self.observed,
+            capabilities,
+        );
         let host = self.host.as_deref();
-        let Settled {
-            catalog,
-            provenance,
-            refused,
-        } = settle(&self.declared, host, &claims);
-        self.provenance = provenance;
-        self.unsettled = refused;
-        self.incremental.replace(catalog);
+        match self.settling.settle(&self.declared, host, &claims) {
+            Resettled::Everything => {
+                let catalog = self.settling.settled().catalog.clone();
+                self.incremental.replace(catalog);
+            }
+            Resettled::Ports(changed) => {
+                for name in &changed {
+                    match self.settling.settled().catalog.ports.get(name) {
+                        Some(port) => self.incremental.insert(Document::Port(port.clone())),
+                        None => {
+                            self.incremental.remove_port(name);
+                        }
+                    }
+                }
+            }
+        }
         self.incremental.follow(host);
-        self.incremental.observe(self.observed.clone());
-        let mut program = self.incremental.compile()?.clone();
-        for (port, reason) in &self.unsettled {
-            program.refused.insert(port.clone(), refusal(reason));
+        self.incremental.observe(Arc::clone(&self.observed));
+        let mut program = Cow::Borrowed(self.incremental.compile()?);
+        for (port, reason) in &self.settling.settled().refused {
+            let refused = &mut program.to_mut().refused;
+            refused.insert(port.clone(), refusal(reason));
         }
         let mut withheld = Vec::new();
         loop {
-            match resolve(&program, capabilities) {
+            match capabilities.resolve(&program) {
                 Ok(resolved) => {
                     return Ok(Desired {
                         program: resolved.program,
@@ -308,7 +334,7 @@ impl HostState {
                     if reasons.is_empty() {
                         return Err(DesireError::Unmet(unmet));
                     }
-                    program.refuse(reasons);
+                    program.to_mut().refuse(reasons);
                     withheld.extend(unmet);
                 }
             }
@@ -321,7 +347,7 @@ impl HostState {
         &self,
         source: &str,
         vm: &str,
-        capabilities: &Capabilities,
+        capabilities: &HostCapabilities,
     ) -> Option<(String, String)> {
         let key = Vm {
             source: source.to_owned(),
@@ -355,7 +381,8 @@ impl HostState {
                 mac: claim.device_mac.unwrap_or_default(),
                 pvid: network.map_or(claim.vlan, |network| network.vlan),
             };
-            next.observed.interfaces.insert(device.clone(), interface);
+            let observed = Arc::make_mut(&mut next.observed);
+            observed.interfaces.insert(device.clone(), interface);
             next.bindings.forget(&claim.port);
             claim.device = Some(device);
             imagined = true;
@@ -371,34 +398,61 @@ impl HostState {
         })
     }
 
-    fn bound_claims(&mut self) -> Vec<Claim> {
-        let interfaces = self.observed.interfaces.iter();
+    /// The claims with the interfaces that their ports are bound to. Copied only where that changes one.
+    fn bound_claims<'a>(
+        claims: &'a BTreeMap<Vm, Claimed>,
+        bindings: &mut Bindings,
+        observed: &Observation,
+        capabilities: &HostCapabilities,
+    ) -> Vec<Cow<'a, Claim>> {
+        let interfaces = observed.interfaces.iter();
         let names: BTreeMap<u32, &str> = interfaces
             .map(|(name, interface)| (interface.ifindex, name.as_str()))
             .collect();
-        let claims = self.claims.values().flat_map(|it| &it.claims);
+        let all = || claims.values().flat_map(|it| &it.claims);
+        let spoken_of = |claim: &Claim| {
+            let mut others = all().filter(|other| !other.only_if_alone);
+            others.any(|other| other.device == claim.device || other.mac == claim.mac)
+        };
+        let claims = all().filter(|claim| !claim.only_if_alone || !spoken_of(claim));
         let claims = claims.map(|claim| {
-            let mut claim = claim.clone();
+            let mut bound = Cow::Borrowed(claim);
+            if let Some(switch) = &claim.switch
+                && claim.refused.is_none()
+                && !capabilities.others.contains_key(switch)
+            {
+                let reason = format!(
+                    "{} plugs it into {switch}, which has no bridge here that answers: is it running, and \
+                     may moat use it?",
+                    claim.source
+                );
+                bound.to_mut().refused = Some(reason);
+            }
             let seen = claim.device.as_ref();
-            let seen = seen.and_then(|device| self.observed.interfaces.get(device));
+            let seen = seen.and_then(|device| observed.interfaces.get(device));
             // A source that leaves the bridge to others (libvirt's type ethernet) names none.
             if let (None, None, Some(seen)) = (&claim.bridge, &claim.network, seen) {
-                claim.bridge = Some(seen.bridge.clone());
+                bound.to_mut().bridge = Some(seen.bridge.clone());
             }
-            match self.bindings.device(&claim, &self.observed, &names) {
+            match bindings.device(claim, observed, &names) {
+                Ok(device) if device == claim.device.as_deref() => {}
                 Ok(device) => {
+                    let device = device.map(str::to_owned);
                     if let (None, Some(gone)) = (&device, &claim.device) {
                         let note = format!(
                             "its interface {gone} is gone: {} has to speak of it again",
                             claim.source
                         );
-                        claim.notes.push(note);
+                        bound.to_mut().notes.push(note);
                     }
-                    claim.device = device;
+                    bound.to_mut().device = device;
                 }
-                Err(reason) => claim.refused = claim.refused.or(Some(reason)),
+                Err(reason) => {
+                    let bound = bound.to_mut();
+                    bound.refused = bound.refused.take().or(Some(reason));
+                }
             }
-            claim
+            bound
         });
         claims.collect()
     }
@@ -408,6 +462,10 @@ impl HostState {
     /// and everything that nobody claims is theirs to set. As of the last [`Self::desire`].
     pub fn vlans(&self) -> Vec<WantedVlan> {
         let catalog = self.catalog();
+        let mut bridges = self.observed.bridges.values();
+        if !bridges.any(|bridge| bridge.vlan_filtering) {
+            return Vec::new();
+        }
         let wanted = catalog.ports.values().filter_map(|port| {
             let device = port.device.as_ref()?;
             let network = catalog.networks.get(&port.network)?;
@@ -435,7 +493,7 @@ impl HostState {
 
     /// Where the ports of the last [`Self::desire`] come from.
     pub fn provenance(&self) -> &BTreeMap<String, Provenance> {
-        &self.provenance
+        &self.settling.settled().provenance
     }
 
     /// All documents, those of claims included, as of the last [`Self::desire`].

@@ -2,10 +2,11 @@
 //! come to. Knows who is asked; how an address is learned is left to `learning`, what it permits to `policy`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use learning::{Event, Facts, Learner, Mode, Moment, Rules};
 use policy::learn::{LearnMode, Learning};
-use policy::program::Direction;
+use policy::program::{Direction, PortProgram};
 use policy::{Catalog, HostProgram, Incremental};
 
 /// The learner of one host, with the ports as the program has them.
@@ -19,7 +20,7 @@ use policy::{Catalog, HostProgram, Incremental};
 pub struct Learners {
     learner: Learner,
     /// Ports that are enforced here, by interface index.
-    interfaces: BTreeMap<u32, String>,
+    interfaces: BTreeMap<u32, Arc<PortProgram>>,
     /// Every port that the learner knows of.
     known: BTreeSet<String>,
 }
@@ -33,15 +34,15 @@ impl Learners {
     /// what they declare, which nobody here may take. A port on another interface than before is
     /// another port.
     pub fn follow(&mut self, catalog: &Catalog, program: &HostProgram, now: Moment) -> Vec<Event> {
-        let mut events = Vec::new();
+        let mut events = self.learner.expire(now);
         let ports = program.ports.values();
-        let interfaces: BTreeMap<u32, String> = ports
-            .map(|port| (port.ifindex, port.name.clone()))
-            .collect();
-        for (ifindex, name) in &self.interfaces {
-            if interfaces.get(ifindex) != Some(name) {
-                self.known.remove(name);
-                events.extend(self.learner.remove(name, now));
+        let interfaces: BTreeMap<u32, Arc<PortProgram>> =
+            ports.map(|port| (port.ifindex, Arc::clone(port))).collect();
+        for (ifindex, before) in &self.interfaces {
+            let port = interfaces.get(ifindex);
+            if port.is_none_or(|port| port.name != before.name) {
+                self.known.remove(&before.name);
+                events.extend(self.learner.remove(&before.name, now));
             }
         }
         self.interfaces = interfaces;
@@ -55,11 +56,21 @@ impl Learners {
             let enforced = program.ports.get(&port.name);
             let behaviour = enforced.and_then(|port| program.behaviours.get(&port.behaviour));
             let learning = behaviour.and_then(|behaviour| behaviour.learning.as_ref());
+            let rules = learning.map(rules).unwrap_or_default();
+            // Most ports are as they were, and a thousand of them are looked at for each change of one.
+            if self.learner.facts(&port.name).is_some_and(|facts| {
+                facts.mac == port.mac
+                    && facts.network == port.network
+                    && facts.declared == port.addresses
+                    && facts.rules == rules
+            }) {
+                continue;
+            }
             let facts = Facts {
                 mac: port.mac,
                 network: port.network.clone(),
                 declared: port.addresses.clone(),
-                rules: learning.map(rules).unwrap_or_default(),
+                rules,
             };
             self.known.insert(port.name.clone());
             events.extend(self.learner.admit(&port.name, facts, now));
@@ -82,7 +93,7 @@ impl Learners {
             Direction::In => learning::Direction::In,
             Direction::Out => learning::Direction::Out,
         };
-        self.learner.observe(port, direction, frame, now)
+        self.learner.observe(&port.name, direction, frame, now)
     }
 
     /// Ends what has ended.

@@ -50,9 +50,20 @@ enum Interruption {
 pub fn follow_libvirt(endpoints: Endpoints, handle: Handle) -> std::io::Result<()> {
     let body = move || {
         let mut known = false;
+        let mut told = false;
         let mut carries = false;
         loop {
             if !endpoints.qemu.exists() && !known {
+                let paths = endpoints.qemu.candidates.iter();
+                let paths: Vec<String> =
+                    paths.map(|(path, _)| path.display().to_string()).collect();
+                let absent = Event::SourceAbsent {
+                    name: NAME,
+                    detail: format!("there is no socket at {}", paths.join(" or ")),
+                };
+                if !std::mem::replace(&mut told, true) && !handle.send(absent) {
+                    return;
+                }
                 thread::sleep(PAUSE);
                 continue;
             }

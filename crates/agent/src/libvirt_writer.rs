@@ -1,5 +1,5 @@
-//! Writes what ports have learned into the metadata of running domains, with which it migrates. Knows
-//! when to write and when to try again; what is written is told by the loop.
+//! Writes what ports have learned, and their connections, into the metadata of running domains, with which
+//! it migrates. Knows when to write and when to try again; what is written is told by others.
 //!
 //! libvirt holds a write back for as long as the domain migrates. So this has a thread and a
 //! connection of its own, leaves such a domain for later, and looks after the others meanwhile.
@@ -11,14 +11,15 @@ use std::time::{Duration, Instant};
 use learning::Origin;
 use libvirt::call::{Call, IsDomainBusy, SetDomainMetadata};
 use libvirt::xml::{
-    LEARNED_NAMESPACE, LEARNED_PREFIX, LearnedAddress, LearnedOrigin, LearnedPort, learned_element,
+    CONNECTIONS_NAMESPACE, CONNECTIONS_PREFIX, LEARNED_NAMESPACE, LEARNED_PREFIX, LearnedAddress,
+    LearnedOrigin, LearnedPort, PortConnections, connections_element, learned_element,
 };
 use libvirt::{
     Access, Connection, ConnectionError, DomainRef, Endpoint, ErrorCode, Timeouts, Uuid,
 };
 use tracing::{debug, warn};
 
-use crate::travel::Luggage;
+use crate::travel::{Belongings, Luggage};
 
 /// A domain is written no more often than this: each write is an event for everybody who follows
 /// libvirt, and a file of its.
@@ -59,33 +60,50 @@ pub(crate) fn write(endpoint: &Endpoint, luggage: &Receiver<Luggage>) {
     }
 }
 
-/// What is to be written, the newest of each domain, and when each domain may be written again.
+/// What is to be written, the newest of each domain and kind, and when each domain may be written again.
 #[derive(Debug, Default)]
 struct Waiting {
-    luggage: BTreeMap<String, Luggage>,
+    luggage: BTreeMap<(String, Kind), Luggage>,
     /// Domains that were written of late.
     not_before: BTreeMap<String, Instant>,
+}
+
+/// What has an element of its own in the metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Learned,
+    Connections,
+}
+
+impl Kind {
+    fn of(luggage: &Luggage) -> Self {
+        match luggage.belongings {
+            Belongings::Learned(_) => Self::Learned,
+            Belongings::Connections(_) => Self::Connections,
+        }
+    }
 }
 
 impl Waiting {
     fn add(&mut self, luggage: Luggage, now: Instant) {
         self.not_before
-            .retain(|vm, time| *time > now || self.luggage.contains_key(vm));
-        self.luggage.insert(luggage.vm.clone(), luggage);
+            .retain(|vm, time| *time > now || self.luggage.keys().any(|(of, _)| of == vm));
+        self.luggage
+            .insert((luggage.vm.clone(), Kind::of(&luggage)), luggage);
     }
 
     /// When the next one is due.
     fn next(&self, now: Instant) -> Option<Instant> {
         let due = |vm| self.not_before.get(vm).copied().unwrap_or(now);
-        self.luggage.keys().map(due).min()
+        self.luggage.keys().map(|(vm, _)| due(vm)).min()
     }
 
     fn take(&mut self, now: Instant) -> Option<Luggage> {
-        let mut vms = self.luggage.keys();
-        let vm = vms.find(|vm| self.not_before.get(*vm).is_none_or(|time| *time <= now))?;
-        let vm = vm.clone();
-        self.hold(&vm, now, LEAST);
-        self.luggage.remove(&vm)
+        let mut waiting = self.luggage.keys();
+        let due = |vm| self.not_before.get(vm).is_none_or(|time| *time <= now);
+        let next = waiting.find(|(vm, _)| due(vm))?.clone();
+        self.hold(&next.0, now, LEAST);
+        self.luggage.remove(&next)
     }
 
     fn hold(&mut self, vm: &str, now: Instant, time: Duration) {
@@ -96,7 +114,9 @@ impl Waiting {
     /// Something that could not be written, unless there is something newer.
     fn put_back(&mut self, luggage: Luggage, now: Instant, pause: Duration) {
         self.hold(&luggage.vm, now, pause);
-        self.luggage.entry(luggage.vm.clone()).or_insert(luggage);
+        self.luggage
+            .entry((luggage.vm.clone(), Kind::of(&luggage)))
+            .or_insert(luggage);
     }
 }
 
@@ -113,13 +133,13 @@ impl Writer<'_> {
         let Some(call) = call(&luggage) else {
             warn!(
                 vm = luggage.vm,
-                "is no id of libvirt's: what it has learned does not travel"
+                "is no id of libvirt's: what belongs to it does not travel"
             );
             return;
         };
         match self.try_to_write(&call) {
             Ok(true) => {
-                debug!(domain = luggage.name, "carries what it has learned");
+                debug!(domain = luggage.name, kind = ?Kind::of(&luggage), "carries what is new");
                 self.told = false;
             }
             Ok(false) => self.waiting.put_back(luggage, Instant::now(), BUSY),
@@ -132,7 +152,7 @@ impl Writer<'_> {
             Err(error) => {
                 if !self.told {
                     let domain = &luggage.name;
-                    warn!(domain, "what it has learned does not travel yet: {error}");
+                    warn!(domain, "what belongs to it does not travel yet: {error}");
                     self.told = true;
                 }
                 if !matches!(error, ConnectionError::Refused(_)) {
@@ -188,11 +208,25 @@ impl Writer<'_> {
 /// `None` where the VM is none of libvirt's.
 fn call(luggage: &Luggage) -> Option<SetDomainMetadata> {
     let uuid: Uuid = luggage.vm.parse().ok()?;
-    let ports = luggage.ports.iter().map(|(mac, held)| LearnedPort {
-        mac: *mac,
-        addresses: held.iter().map(address).collect(),
-    });
-    let ports: Vec<LearnedPort> = ports.collect();
+    let (namespace, prefix, element) = match &luggage.belongings {
+        Belongings::Learned(ports) => {
+            let ports = ports.iter().map(|(mac, held)| LearnedPort {
+                mac: *mac,
+                addresses: held.iter().map(address).collect(),
+            });
+            let ports: Vec<LearnedPort> = ports.collect();
+            (LEARNED_NAMESPACE, LEARNED_PREFIX, learned_element(&ports))
+        }
+        Belongings::Connections(ports) => {
+            let ports = ports.iter().map(|(mac, connections)| PortConnections {
+                mac: *mac,
+                connections: connections.iter().map(ToString::to_string).collect(),
+            });
+            let ports: Vec<PortConnections> = ports.collect();
+            let element = connections_element(&ports);
+            (CONNECTIONS_NAMESPACE, CONNECTIONS_PREFIX, element)
+        }
+    };
     Some(SetDomainMetadata {
         // libvirt finds a domain by its UUID alone.
         domain: DomainRef {
@@ -200,9 +234,9 @@ fn call(luggage: &Luggage) -> Option<SetDomainMetadata> {
             uuid,
             id: -1,
         },
-        namespace: LEARNED_NAMESPACE.to_owned(),
-        prefix: LEARNED_PREFIX.to_owned(),
-        element: learned_element(&ports),
+        namespace: namespace.to_owned(),
+        prefix: prefix.to_owned(),
+        element,
     })
 }
 

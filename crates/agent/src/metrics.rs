@@ -25,6 +25,8 @@ pub(crate) struct Metrics {
     pub(crate) rejected_documents: Counter,
     /// Times that somebody else changed what is ours in the switch.
     pub(crate) foreign_changes: Counter,
+    /// Connections that came with ports and go on here.
+    pub(crate) arrived_connections: Counter,
 }
 
 type Labels = Vec<(&'static str, String)>;
@@ -51,6 +53,11 @@ impl Metrics {
                 "foreign_changes",
                 "Times that somebody else changed what is moat's in the switch",
                 &self.foreign_changes,
+            ),
+            (
+                "arrived_connections",
+                "Connections that came with ports and go on here",
+                &self.arrived_connections,
             ),
         ];
         for (name, help, counter) in own {

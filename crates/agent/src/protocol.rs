@@ -7,6 +7,7 @@ use frame::MacAddress;
 use ipnet::IpNet;
 pub use learning::Snapshot;
 use policy::claim::{Claim, ProfileSource};
+use policy::connection::Connection;
 use serde::{Deserialize, Serialize};
 
 use crate::standing::AgentStatus;
@@ -41,14 +42,14 @@ pub enum Request {
         /// Name of the port.
         port: String,
     },
-    /// `moat port export`: what a port, or each port of a VM, has learned.
+    /// `moat port export`: what a port, or each port of a VM, takes along ([`Exported`]).
     Export {
         /// Name of the port or of the VM.
         of: String,
     },
-    /// `moat port import`: what ports had learned elsewhere, for those that are here or will come.
+    /// `moat port import`: what ports took along from elsewhere, for those that are here or will come.
     /// They are known by their MAC.
-    Import { learned: Snapshot },
+    Import(Exported),
     /// How everything stands.
     Status,
     /// What is counted, as Prometheus reads it.
@@ -57,6 +58,17 @@ pub enum Request {
     Reload,
     /// End. Nothing in the switch is changed by it.
     Stop,
+}
+
+/// What ports take along to another host.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exported {
+    /// Addresses that they have learned.
+    pub learned: Snapshot,
+    /// Connections that they have, by their MACs.
+    #[serde(default)]
+    pub connections: BTreeMap<MacAddress, Vec<Connection>>,
 }
 
 /// What the agent answers.

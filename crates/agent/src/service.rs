@@ -16,11 +16,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use datapath::{Capabilities, DatapathError, Degraded, Enforcement};
-use learning::{Moment, PortSnapshot, Snapshot};
+use datapath::{ConnectionMemory, DatapathError, Degraded, Enforcement, HostCapabilities};
+use learning::{Moment, Snapshot};
 use policy::claim::ClaimChange;
 use policy::language::{Source, load};
-use round::Round;
+use round::{Look, Round};
 use thiserror::Error;
 use tracing::{error, info, warn};
 
@@ -28,6 +28,7 @@ use crate::event::Event;
 use crate::host::{BoundPorts, HostState};
 use crate::learners::Learners;
 use crate::metrics::Metrics;
+use crate::remembered::Remembered;
 use crate::standing::Standing;
 use crate::store::Store;
 use crate::systems::Systems;
@@ -44,6 +45,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What the store calls the learned addresses.
 const LEARNED: &str = "learned";
+/// And since when the ports among them are missed that are not here.
+const MISSED: &str = "missed";
 
 /// Reads the texts of all documents.
 pub type ReadDocuments = Box<dyn FnMut() -> Result<Vec<Source>, String> + Send>;
@@ -138,15 +141,17 @@ pub struct Agent<E> {
     settings: Settings,
     switch: E,
     read_documents: ReadDocuments,
-    capabilities: Capabilities,
+    capabilities: HostCapabilities,
     store: Store,
     systems: Systems,
     state: HostState,
     handle: Handle,
     learners: Learners,
     /// What ports had learned before this process began, until each of them is here.
-    remembered: BTreeMap<String, PortSnapshot>,
+    remembered: Remembered,
     travel: Travel,
+    /// The switch's memory of connections, where it has one that can be read and written.
+    memory: Option<Box<dyn ConnectionMemory>>,
     /// Which interfaces ports are, as it was kept last.
     kept_bound: BoundPorts,
     standing: Standing,
@@ -158,6 +163,8 @@ pub struct Agent<E> {
     documents_problem: Option<String>,
     switch_problem: Option<String>,
     deaf: BTreeMap<String, String>,
+    /// Sources that were never there to be heard.
+    absent: BTreeMap<&'static str, String>,
     pause: Duration,
     /// When to look because interfaces changed.
     links_due: Option<Instant>,
@@ -177,12 +184,17 @@ impl<E: Enforcement> Agent<E> {
         let store = Store::open(&settings.lasting, &settings.volatile)?;
         let capabilities = switch.capabilities()?;
         let filters = settings.filters.clone();
+        let memory = switch.memory().unwrap_or_else(|error| {
+            warn!("connections do not travel: {error}");
+            None
+        });
         let mut agent = Self {
             state: HostState::new(settings.host.as_deref()),
             handle: handle.clone(),
             learners: Learners::new(),
-            remembered: BTreeMap::new(),
+            remembered: Remembered::default(),
             travel: Travel::default(),
+            memory,
             kept_bound: BoundPorts::default(),
             settings,
             switch,
@@ -197,6 +209,7 @@ impl<E: Enforcement> Agent<E> {
             documents_problem: None,
             switch_problem: None,
             deaf: BTreeMap::new(),
+            absent: BTreeMap::new(),
             pause: FIRST_PAUSE,
             links_due: None,
         };
@@ -205,10 +218,10 @@ impl<E: Enforcement> Agent<E> {
         agent.remember_addresses();
         agent.ready = known;
         if known {
-            agent.look();
+            agent.look(&Look::Everything);
         }
         agent.documents(!known);
-        agent.look();
+        agent.look(&Look::Everything);
         Ok(agent)
     }
 
@@ -278,14 +291,20 @@ impl<E: Enforcement> Agent<E> {
 
     /// Takes up what ports had learned.
     fn remember_addresses(&mut self) {
-        match self.store.kept(LEARNED) {
+        let snapshot = match self.store.kept(LEARNED) {
             Ok(Some(value)) => match serde_json::from_value::<Snapshot>(value) {
-                Ok(snapshot) => self.remembered.clone_from(snapshot.ports()),
-                Err(error) => error!("what ports had learned is not understood: {error}"),
+                Ok(snapshot) => snapshot,
+                Err(error) => return error!("what ports had learned is not understood: {error}"),
             },
-            Ok(None) => {}
-            Err(error) => error!("what ports had learned cannot be read: {error}"),
-        }
+            Ok(None) => return,
+            Err(error) => return error!("what ports had learned cannot be read: {error}"),
+        };
+        let missed = self.store.kept(MISSED).unwrap_or_default();
+        let missed = missed.and_then(|value| serde_json::from_value(value).ok());
+        // Else the wait begins anew.
+        self.remembered = Remembered::new(&snapshot, missed.unwrap_or_default(), moment_now());
+        // Else the wait of each port would begin anew with each process that learns nothing.
+        self.keep_learned();
     }
 
     /// Serves until it is asked to stop. `alive` is called at least every `pulse`, for a watchdog.
@@ -319,13 +338,17 @@ impl<E: Enforcement> Agent<E> {
             let now = Instant::now();
             if now >= audit {
                 audit = after(self.settings.audit);
-                round.look = true;
+                self.forget_remembered();
+                round.look_at_everything();
             }
-            round.look |= retry.is_some_and(|at| now >= at);
-            round.look |= self.links_due.is_some_and(|at| now >= at);
+            let due = [retry, self.links_due];
             // Leases end in a look.
             let ended = self.learners.next_expiry();
-            round.look |= ended.is_some_and(|moment| moment <= moment_now());
+            if due.into_iter().flatten().any(|at| now >= at)
+                || ended.is_some_and(|moment| moment <= moment_now())
+            {
+                round.look_at_everything();
+            }
             let looked = round.looks();
             let stop = round.stop;
             self.carry_out(round);

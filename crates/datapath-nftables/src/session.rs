@@ -1,7 +1,11 @@
 //! Change after change by one process: what a change costs follows what it changes. Knows for how
 //! long it may rely on what it committed last: as long as nobody's commit came between.
 
-use ::datapath::{Capabilities, Counters, Datapath, DatapathError, Enforced, Enforcement};
+use std::collections::VecDeque;
+
+use ::datapath::{
+    ConnectionMemory, Counters, Datapath, DatapathError, Enforced, Enforcement, HostCapabilities,
+};
 use nftables::{ReadError, Statistics};
 use policy::HostProgram;
 
@@ -9,9 +13,12 @@ use crate::datapath::NftablesDatapath;
 use crate::difference::{Change, Line};
 use crate::incremental::{Skeleton, ports_alone, shares_all, with_shared};
 use crate::lower::table;
+use crate::memory::KernelMemory;
 
 /// How often to begin anew because somebody else committed in between.
 const ATTEMPTS: u32 = 10;
+/// How many of its own commits a session knows again: word of them is at most so late.
+const MOST_OWN: usize = 1024;
 
 /// A datapath and what it is known to carry out.
 ///
@@ -23,6 +30,8 @@ const ATTEMPTS: u32 = 10;
 pub struct Session {
     datapath: NftablesDatapath,
     known: Option<Known>,
+    /// Generations that its commits made, the latest last.
+    own: VecDeque<u32>,
 }
 
 #[derive(Debug)]
@@ -51,6 +60,7 @@ impl Session {
         Self {
             datapath,
             known: None,
+            own: VecDeque::new(),
         }
     }
 
@@ -65,6 +75,7 @@ impl Session {
                 program,
                 skeleton: None,
             }),
+            own: VecDeque::new(),
         }
     }
 
@@ -109,7 +120,13 @@ impl Session {
                 Err(error) => return Err(error),
             }
             let transactions = change.batches().filter(|batch| !batch.is_empty()).count();
-            let expected = (0..transactions).fold(read_at, |generation, _| successor(generation));
+            let mut expected = read_at;
+            for _ in 0..transactions {
+                expected = successor(expected);
+                self.own.push_back(expected);
+            }
+            let older = self.own.len().saturating_sub(MOST_OWN);
+            self.own.drain(..older);
             applied.cost = change.cost();
             applied.commits += 1;
             applied.summary.extend(change.summary);
@@ -180,8 +197,8 @@ fn unreadable(error: ReadError) -> DatapathError {
 }
 
 impl Enforcement for Session {
-    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
-        self.datapath.capabilities()
+    fn capabilities(&mut self) -> Result<HostCapabilities, DatapathError> {
+        Ok(self.datapath.capabilities()?.into())
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
@@ -201,5 +218,19 @@ impl Enforcement for Session {
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         let installed = self.datapath.read()?;
         Ok(NftablesDatapath::counters(&installed))
+    }
+
+    fn is_own(&self, generation: u32) -> bool {
+        self.own.contains(&generation)
+    }
+
+    fn memory(&mut self) -> Result<Option<Box<dyn ConnectionMemory>>, DatapathError> {
+        if !self.datapath.capabilities()?.connection_tracking.present {
+            return Ok(None);
+        }
+        match KernelMemory::open() {
+            Ok(memory) => Ok(Some(Box::new(memory))),
+            Err(error) => Err(DatapathError::Unreachable(error.to_string())),
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use datapath::{
     Capabilities, Capability, CounterValue, Counters, DatapathError, Enforced, Enforcement,
-    PortCounters,
+    HostCapabilities, PortCounters,
 };
 use openflow::connection::{Answer, BatchKind, BatchOutcome, Configuration, Connection, Event};
 use openflow::message::multipart::{FlowMonitorRequest, FlowUpdate, FlowUpdateEvent};
@@ -265,6 +265,20 @@ impl Session {
         })
     }
 
+    /// Flows of others, as they were told before.
+    ///
+    /// # Errors
+    /// As [`Session::commit`].
+    pub fn add(&mut self, flows: Vec<FlowMod>) -> Result<(), DatapathError> {
+        self.commit(Difference {
+            messages: flows
+                .into_iter()
+                .map(|flow| Message::FlowMod(flow.into()))
+                .collect(),
+            ..Difference::default()
+        })
+    }
+
     /// Has first fragments matched by their ports; a restarted switch has forgotten it, and then
     /// takes them for unreadable.
     fn match_fragments(&mut self) -> Result<(), DatapathError> {
@@ -358,26 +372,8 @@ impl Session {
 }
 
 impl Enforcement for Session {
-    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
-        Ok(Capabilities {
-            connection_tracking: Capability::present(
-                "the ct action of Open vSwitch 2.5 and later",
-                "a lookup for each frame, two where the ends are in different zones",
-            ),
-            reject_out: silent(),
-            reject_in: silent(),
-            bridge_name: Capability::present("each bridge has tables of its own", "nothing"),
-            log: Capability::missing(
-                "packet-ins are not asked for yet",
-                "logged rules decide without a report",
-                "use the Linux bridge for ports that learn addresses",
-            ),
-            limits: Capability::missing(
-                "meters are not used yet",
-                "rates are not limited",
-                "use the Linux bridge for ports with limits",
-            ),
-        })
+    fn capabilities(&mut self) -> Result<HostCapabilities, DatapathError> {
+        Ok(can().into())
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
@@ -416,6 +412,29 @@ impl Enforcement for Session {
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         let flows = self.own()?;
         Ok(count(self.lowerer.counted(), &flows))
+    }
+}
+
+/// What every Open vSwitch can do.
+pub fn can() -> Capabilities {
+    Capabilities {
+        connection_tracking: Capability::present(
+            "the ct action of Open vSwitch 2.5 and later",
+            "a lookup for each frame, two where the ends are in different zones",
+        ),
+        reject_out: silent(),
+        reject_in: silent(),
+        bridge_name: Capability::present("each bridge has tables of its own", "nothing"),
+        log: Capability::missing(
+            "packet-ins are not asked for yet",
+            "logged rules decide without a report",
+            "use the Linux bridge for ports that learn addresses",
+        ),
+        limits: Capability::missing(
+            "meters are not used yet",
+            "rates are not limited",
+            "use the Linux bridge for ports with limits",
+        ),
     }
 }
 

@@ -6,11 +6,15 @@ mod contract;
 mod converge;
 mod enforcement;
 mod fault;
+mod memory;
 mod requirement;
+mod several;
 
 pub use capability::{Capabilities, Capability};
 pub use contract::{CounterValue, Counters, Datapath, DatapathError, PortCounters};
 pub use converge::{Convergence, converge};
 pub use enforcement::{Enforced, Enforcement};
 pub use fault::{Faulty, Step};
+pub use memory::{ConnectionMemory, Remembered};
 pub use requirement::{Degraded, Resolved, Unmet, resolve};
+pub use several::{HostCapabilities, OtherSwitch};

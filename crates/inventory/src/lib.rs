@@ -11,5 +11,5 @@ mod rtnetlink;
 mod vlan;
 
 pub use monitor::{LinkChange, LinkEvent, LinkMonitor, LinkNotice, MonitorError};
-pub use observe::{ObserveError, observe, observe_all, vlans};
+pub use observe::{ObserveError, observe, observe_all, observe_devices, vlans};
 pub use vlan::{PortVlans, SetVlanError, VlanChange, set_vlan};

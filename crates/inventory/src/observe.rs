@@ -7,7 +7,7 @@ use frame::MacAddress;
 use policy::observation::{Observation, ObservedBridge, ObservedInterface};
 
 use crate::link::Link;
-use crate::rtnetlink::{DumpEnd, ExchangeError, LinkDump, LinkSocket};
+use crate::rtnetlink::{DumpEnd, ExchangeError, LinkDump, LinkName, LinkSocket};
 use crate::vlan::PortVlans;
 
 /// How often a dump that the host's own changes broke is tried again. Each lasts milliseconds, so this
@@ -86,6 +86,68 @@ pub fn observe_all() -> Result<(Observation, BTreeSet<u32>), ObserveError> {
         }
     }
     Err(ObserveError::Unsettled { attempts: ATTEMPTS })
+}
+
+/// Brings single interfaces of an observation up to date, at the cost of these alone. `false`: only a
+/// whole look tells what happened (an interface has another name than before, or is gone, or is in a
+/// bridge that is not as observed or that filters VLANs), and the observation is as it was.
+///
+/// # Errors
+/// As [`observe`]; the observation is as it was.
+pub fn observe_devices(
+    observation: &mut Observation,
+    devices: &BTreeSet<String>,
+) -> Result<bool, ObserveError> {
+    let mut socket = LinkSocket::open().map_err(ObserveError::Socket)?;
+    let mut found = Vec::new();
+    for device in devices {
+        let known = observation.interfaces.get(device);
+        let Some(link) = socket.find(&LinkName::Name(device))? else {
+            match known {
+                Some(_) => return Ok(false),
+                None => continue,
+            }
+        };
+        let renamed = known.map_or_else(
+            || {
+                let mut all = observation.interfaces.values();
+                all.any(|interface| interface.ifindex == link.ifindex)
+            },
+            |known| known.ifindex != link.ifindex,
+        );
+        // A name may also be an alternative one, under which no whole look shows the interface.
+        if renamed || link.name != *device || link.bridge_filters_vlans.is_some() {
+            return Ok(false);
+        }
+        let Some(master) = link.master else {
+            match known {
+                Some(_) => return Ok(false),
+                None => continue,
+            }
+        };
+        let Some(bridge) = socket.find(&LinkName::Index(master))? else {
+            return Ok(false);
+        };
+        let as_now = ObservedBridge {
+            ifindex: master,
+            mac: bridge.mac.unwrap_or_default(),
+            vlan_filtering: bridge.bridge_filters_vlans.unwrap_or_default(),
+        };
+        if bridge.bridge_filters_vlans != Some(false)
+            || observation.bridges.get(&bridge.name) != Some(&as_now)
+        {
+            return Ok(false);
+        }
+        let interface = ObservedInterface {
+            ifindex: link.ifindex,
+            bridge: bridge.name,
+            mac: link.mac.unwrap_or_default(),
+            pvid: None,
+        };
+        found.push((link.name, interface));
+    }
+    observation.interfaces.extend(found);
+    Ok(true)
 }
 
 /// The VLANs of every interface that is in a bridge, by its index.

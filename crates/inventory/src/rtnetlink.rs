@@ -10,7 +10,10 @@ use netlink_packet_core::{
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+use rustix::io::Errno;
 use rustix::net::sockopt;
+
+use crate::link::Link;
 
 /// `RTM_NEWLINK` of linux/rtnetlink.h.
 pub(crate) const NEW_LINK: u16 = 16;
@@ -71,6 +74,13 @@ impl LinkDump {
     }
 }
 
+/// How a single link is asked for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LinkName<'a> {
+    Name(&'a str),
+    Index(u32),
+}
+
 /// A socket for links, and the one buffer that it receives into.
 pub(crate) struct LinkSocket {
     socket: Socket,
@@ -108,16 +118,8 @@ impl LinkSocket {
         what: LinkDump,
         mut each: impl FnMut(&[u8]) -> Result<(), DecodeError>,
     ) -> Result<DumpEnd, ExchangeError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let sequence = self.sequence;
-        let mut request = NetlinkMessage::from(RouteNetlinkMessage::GetLink(what.message()));
-        request.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-        request.header.sequence_number = sequence;
-        request.finalize();
-        let mut bytes = vec![0; request.buffer_len()];
-        request.serialize(&mut bytes);
-        self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
-
+        let request = RouteNetlinkMessage::GetLink(what.message());
+        let sequence = self.send(request, NLM_F_REQUEST | NLM_F_DUMP)?;
         let mut end = DumpEnd::Consistent;
         loop {
             for message in messages(self.receive()?.unwrap_or_default()) {
@@ -150,17 +152,42 @@ impl LinkSocket {
         }
     }
 
+    /// Asks for one link, by name or by index. `None`: there is no such link.
+    pub(crate) fn find(&mut self, which: &LinkName) -> Result<Option<Link>, ExchangeError> {
+        let mut message = LinkMessage::default();
+        message.attributes = vec![LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])];
+        match which {
+            LinkName::Name(name) => message
+                .attributes
+                .push(LinkAttribute::IfName((*name).to_owned())),
+            LinkName::Index(ifindex) => message.header.index = *ifindex,
+        }
+        let sequence = self.send(RouteNetlinkMessage::GetLink(message), NLM_F_REQUEST)?;
+        loop {
+            for message in messages(self.receive()?.unwrap_or_default()) {
+                let message = message?;
+                if message.sequence_number() != sequence {
+                    continue;
+                }
+                match message.message_type() {
+                    NEW_LINK => return Ok(Some(Link::parse(message.payload())?)),
+                    NLMSG_ERROR => {
+                        let error = ErrorBuffer::new_checked(message.payload())?;
+                        let code = error.code().map_or(0, |code| code.get());
+                        return match refused(code) {
+                            ExchangeError::Refused(error) if is_absence(&error) => Ok(None),
+                            error => Err(error),
+                        };
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// Asks for a change of a link, and waits until it is done.
     pub(crate) fn change(&mut self, change: RouteNetlinkMessage) -> Result<(), ExchangeError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let sequence = self.sequence;
-        let mut request = NetlinkMessage::from(change);
-        request.header.flags = NLM_F_REQUEST | NLM_F_ACK;
-        request.header.sequence_number = sequence;
-        request.finalize();
-        let mut bytes = vec![0; request.buffer_len()];
-        request.serialize(&mut bytes);
-        self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+        let sequence = self.send(change, NLM_F_REQUEST | NLM_F_ACK)?;
         loop {
             for message in messages(self.receive()?.unwrap_or_default()) {
                 let message = message?;
@@ -175,6 +202,19 @@ impl LinkSocket {
                 };
             }
         }
+    }
+
+    /// Sends a request; gives the number that its answers bear.
+    fn send(&mut self, request: RouteNetlinkMessage, flags: u16) -> io::Result<u32> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut request = NetlinkMessage::from(request);
+        request.header.flags = flags;
+        request.header.sequence_number = self.sequence;
+        request.finalize();
+        let mut bytes = vec![0; request.buffer_len()];
+        request.serialize(&mut bytes);
+        self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0)?;
+        Ok(self.sequence)
     }
 
     /// Waits for one datagram from the kernel; it may hold several messages. `None` where it came from
@@ -200,6 +240,12 @@ impl LinkSocket {
         }
         Ok(Some(&self.buffer))
     }
+}
+
+/// `ENODEV` for a name or an index that no link has; a name that no link can have is `ERANGE`.
+fn is_absence(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(number, Some(Errno::NODEV | Errno::RANGE))
 }
 
 fn refused(code: i32) -> ExchangeError {

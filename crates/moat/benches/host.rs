@@ -18,6 +18,8 @@ mod life;
 mod memory;
 #[path = "host/peers.rs"]
 mod peers;
+#[path = "host/start.rs"]
+mod start;
 #[path = "host/table.rs"]
 mod table;
 
@@ -50,6 +52,9 @@ fn main() {
     }
     if wanted("life") {
         life::measure(&mut table);
+    }
+    if wanted("start") {
+        start::measure(&mut table);
     }
     println!();
     for missed in &table.missed {

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 
 use crate::output::Color;
 use crate::{
-    change, check, confirm, doctor, drift, guard, guardian, hook, import, lab, port, reference,
-    serve, setup, stats, status, trace, watch,
+    change, check, confirm, doctor, drift, guard, guardian, hook, import, lab, openflow, port,
+    reference, serve, setup, stats, status, tls, trace, watch,
 };
 
 /// A moat around every virtual machine: security profiles for the ports of Linux bridges.
@@ -230,6 +230,18 @@ Exit codes: 0 done, 1 somebody else's file is in the way, 2 the command line is 
 refused.")]
     Setup(setup::SetupArguments),
 
+    /// Make and replace the certificates by which moat and switches on other hosts know each other
+    #[command(after_help = "\
+Examples:
+  sudo moat tls init
+  sudo moat tls issue hv-1 --also 192.0.2.1
+  sudo moat tls rotate
+  sudo moat tls show
+
+Exit codes: 0 done, 1 something is in the way or runs out soon, 2 the command line is wrong,
+3 the system refused.")]
+    Tls(tls::TlsArguments),
+
     /// Tell the agent what another system's hook was told: hooks call this, people do not
     #[command(after_help = "\
 Examples:
@@ -285,6 +297,18 @@ Examples:
 Exit codes: 0 all is converted, 1 some of it cannot be expressed, 2 the input or the command line is wrong,
 3 the system refused.")]
     Import(import::ImportArguments),
+
+    /// Read and write OpenFlow messages, all versions and Open vSwitch's own
+    #[command(after_help = "\
+Examples:
+  moat openflow decode 0414000800000001
+  moat openflow decode messages.bin --json
+  moat openflow encode --version 1.4 'table=1,priority=100,tcp,tp_dst=22,actions=drop'
+
+Nothing is sent.
+
+Exit codes: 0 done, 1 some of the input cannot be read, 2 the input or the command line is wrong.")]
+    Openflow(openflow::OpenflowArguments),
 
     /// List the services that rules can name
     #[command(after_help = "\

@@ -95,7 +95,7 @@ fn watch_over(
         for hint in std::iter::once(first).chain(hints.try_iter()) {
             match hint {
                 Hint::Table | Hint::Lost => look = true,
-                Hint::By { process, name } if process != own => {
+                Hint::By { process, name, .. } if process != own => {
                     reason = Some(format!("{name} (process {process}) changed moat's table"));
                 }
                 Hint::By { .. } => {}
@@ -115,7 +115,7 @@ fn watch_over(
                 // The name of who did it follows what was done, after the batch.
                 while let Ok(hint) = hints.recv_timeout(Duration::from_millis(50)) {
                     match hint {
-                        Hint::By { process, name } if process != own => {
+                        Hint::By { process, name, .. } if process != own => {
                             reason =
                                 Some(format!("{name} (process {process}) changed moat's table"));
                         }

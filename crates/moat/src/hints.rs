@@ -22,6 +22,8 @@ pub(crate) enum Hint {
     By {
         process: u32,
         name: String,
+        /// The ruleset's generation since then.
+        generation: u32,
     },
     Interface {
         name: String,
@@ -56,8 +58,9 @@ fn listen_to_tables(mut monitor: Monitor, hints: &Sender<Hint>) {
                 Hint::Table
             }
             Ok(Some(Event::Changed { .. })) => continue,
-            Ok(Some(Event::Generation { process, name, .. })) if std::mem::take(&mut ours) => {
+            Ok(Some(Event::Generation { id, process, name })) if std::mem::take(&mut ours) => {
                 Hint::By {
+                    generation: id,
                     process: process.unwrap_or_default(),
                     name: name.unwrap_or_else(|| "somebody".to_owned()),
                 }

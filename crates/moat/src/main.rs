@@ -20,6 +20,7 @@ mod imagined;
 mod import;
 mod lab;
 mod live;
+mod openflow;
 mod output;
 mod part;
 mod port;
@@ -34,7 +35,9 @@ mod situation;
 mod standing;
 mod stats;
 mod status;
+mod switches;
 mod time;
+mod tls;
 mod trace;
 mod watch;
 
@@ -80,8 +83,10 @@ fn run(command: &Command, as_json: bool) -> Result<Outcome, Failure> {
         Command::Port(arguments) => port::port(arguments, as_json),
         Command::Setup(arguments) => setup::setup(arguments, as_json),
         Command::Hook(arguments) => hook::hook(arguments, as_json),
+        Command::Tls(arguments) => tls::tls(arguments, as_json),
 
         Command::Import(arguments) => import::import(arguments, as_json),
+        Command::Openflow(arguments) => openflow::openflow(arguments, as_json),
         Command::Services(arguments) => reference::services(arguments, as_json),
         Command::Schema(arguments) => reference::schema(arguments),
         Command::Rule(arguments) => reference::rule(arguments, as_json),

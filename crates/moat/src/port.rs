@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::net::IpAddr;
 
-use agent::protocol::{LONGEST_LINE, PortClaim, Request, Snapshot};
+use agent::protocol::{Exported, LONGEST_LINE, PortClaim, Request};
 use clap::{Args, Subcommand};
 use frame::MacAddress;
 use ipnet::IpNet;
@@ -40,13 +40,14 @@ Examples:
 
 Exit codes: 0 done, 1 there is none of that name, or the agent does not answer.")]
     Remove(RemoveArguments),
-    /// Write down what a port, or each port of a VM, has learned, to take it to another host
+    /// Write down what a port, or each port of a VM, takes along to another host: what it has learned,
+    /// and its connections
     #[command(after_help = "\
 Examples:
   sudo moat port export web-1/0
   sudo moat port export web-1 | ssh hv-2 sudo moat port import
 
-With libvirt this is not needed: what was learned travels in the domain's metadata.
+With libvirt this is not needed: it travels in the domain's metadata.
 
 Exit codes: 0 done, 1 there is none of that name, or the agent does not answer.")]
     Export(ExportArguments),
@@ -55,8 +56,8 @@ Exit codes: 0 done, 1 there is none of that name, or the agent does not answer."
 Examples:
   sudo moat port import < web-1.json
 
-Ports are known by their MAC. Those that are not here yet get their addresses when they come; what a
-port may learn, how much, and what other ports have is judged here.
+Ports are known by their MAC. Those that are not here yet get what is theirs when they come. What a port
+may learn, how much, and what other ports have is judged here; so is which connections go on.
 
 Exit codes: 0 done, 1 the agent refused or does not answer, 2 the input is not of that form.")]
     Import(ImportArguments),
@@ -139,12 +140,7 @@ pub(crate) fn port(arguments: &PortArguments, as_json: bool) -> Result<Outcome, 
                 of: export.of.clone(),
             },
         ),
-        PortCommand::Import(import) => (
-            &import.agent,
-            Request::Import {
-                learned: read_learned()?,
-            },
-        ),
+        PortCommand::Import(import) => (&import.agent, Request::Import(read_exported()?)),
     };
     let reply = agent_client::ask(&agent.socket, &request, agent.deadline()).map_err(|error| {
         Failure::state(error.to_string())
@@ -153,8 +149,8 @@ pub(crate) fn port(arguments: &PortArguments, as_json: bool) -> Result<Outcome, 
     hook::tell(&reply, as_json)
 }
 
-/// What ports had learned, from standard input.
-fn read_learned() -> Result<Snapshot, Failure> {
+/// What ports take along, from standard input.
+fn read_exported() -> Result<Exported, Failure> {
     let longest = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
     let mut text = String::new();
     io::stdin()

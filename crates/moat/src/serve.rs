@@ -1,6 +1,7 @@
 //! `moat agent`: the service of one host. Knows what wakes it and where it logs; what it does is left
 //! to the crate `agent`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,7 +10,9 @@ use agent::protocol::{Reply, Request};
 use agent::{Access, Agent, Event, Handle, Refused, Settings};
 use clap::{Args, ValueEnum};
 use datapath_nftables::{LearningFeed, NftablesDatapath, Report, Session};
+use datapath_openvswitch::OpenVSwitch;
 use notify::{RecursiveMode, Watcher as _};
+use policy::claim::ClaimChange;
 use policy::language::Source;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -21,6 +24,7 @@ use crate::documents;
 use crate::fault::{Failure, Outcome};
 use crate::hints::{self, Hint};
 use crate::output;
+use crate::switches::Switches;
 use crate::time;
 
 /// Editors and packages write several files one after the other.
@@ -57,12 +61,21 @@ pub(crate) struct ServeArguments {
     /// Do not follow libvirt by its socket: its hooks alone tell of VMs
     #[arg(long)]
     pub no_libvirt: bool,
+    /// Folder with the sockets of Open vSwitch, whose bridges are kept as the documents say, too
+    #[arg(long, value_name = "DIR", default_value = datapath_openvswitch::host::DIRECTORY)]
+    pub openvswitch: PathBuf,
+    /// Leave Open vSwitch alone
+    #[arg(long)]
+    pub no_openvswitch: bool,
     /// How often everything is looked at although nothing happened
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time::duration)]
     pub audit: Duration,
     /// What becomes of a VM that has a port whose policy cannot be enforced
     #[arg(long, value_enum, default_value_t, value_name = "WHAT")]
     pub refused: WhenRefused,
+    /// Let Prometheus fetch http://ADDRESS:PORT/metrics; anybody who can connect may read it
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// How to log
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub log: LogFormat,
@@ -115,7 +128,24 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
             WhenRefused::Start => Refused::Start,
         },
     };
-    let switch = Session::new(NftablesDatapath::open()?);
+    let folder = (!arguments.no_openvswitch).then_some(arguments.openvswitch.as_path());
+    let folder = folder.filter(|folder| {
+        let here = datapath_openvswitch::host::is_here(folder);
+        if !here {
+            let folder = folder.display();
+            tracing::warn!(
+                "the Open vSwitch in {folder} is another network namespace's: left alone"
+            );
+        }
+        here
+    });
+    if let Some(folder) = folder {
+        listen_to_openvswitch(folder, &handle);
+    }
+    let switch = Switches::new(
+        Session::new(NftablesDatapath::open()?),
+        folder.map(OpenVSwitch::new),
+    );
     let paths = arguments.documents.clone();
     let agent = Agent::start(settings, switch, Box::new(move || read(&paths)), &handle)
         .map_err(|error| Failure::system(format!("the agent cannot begin: {error}")))?;
@@ -127,6 +157,13 @@ pub(crate) fn serve(arguments: &ServeArguments) -> Result<Outcome, Failure> {
         let path = arguments.socket.display();
         Failure::system(format!("cannot listen at {path}: {error}"))
     })?;
+    if let Some(address) = arguments.metrics {
+        std::net::TcpListener::bind(address)
+            .and_then(|listener| agent::export_metrics(listener, handle.clone()))
+            .map_err(|error| {
+                Failure::system(format!("metrics cannot be served at {address}: {error}"))
+            })?;
+    }
     if !arguments.no_libvirt {
         let endpoints = libvirt::Endpoints::below(Path::new("/"));
         agent::follow_libvirt(endpoints, handle)
@@ -192,14 +229,19 @@ fn listen_to_kernel(handle: &Handle) -> Result<(), Failure> {
     let hints = hints::listen()?;
     let handle = handle.clone();
     std::thread::spawn(move || {
-        let own = std::process::id();
         for hint in hints {
             let event = match hint {
-                // Who did it follows, and may be ourselves.
+                // Who did it follows.
                 Hint::Table => continue,
-                Hint::By { process, .. } if process == own => continue,
-                Hint::By { process, name } => Event::Switch {
+                // It may be ourselves: the agent knows its own commits, and not by the number of its
+                // process, which is another one in a namespace of processes.
+                Hint::By {
+                    process,
+                    name,
+                    generation,
+                } => Event::Switch {
                     by: Some(format!("{name} (process {process})")),
+                    generation: Some(generation),
                 },
                 Hint::Lost => Event::Links,
                 Hint::Interface { .. } => Event::Links,
@@ -215,6 +257,23 @@ fn listen_to_kernel(handle: &Handle) -> Result<(), Failure> {
         }
     });
     Ok(())
+}
+
+/// Ports that come and go on bridges of Open vSwitch, and whose they are.
+fn listen_to_openvswitch(folder: &Path, handle: &Handle) {
+    let (folder, handle) = (folder.to_owned(), handle.clone());
+    std::thread::spawn(move || {
+        let mut known = Vec::new();
+        datapath_openvswitch::host::watch(&folder, |claims| {
+            if claims == known {
+                return handle.send(Event::Links);
+            }
+            known.clone_from(&claims);
+            let source = datapath_openvswitch::attachments::SOURCE;
+            let change = ClaimChange::ReplaceAll { claims };
+            handle.send(Event::Said { source, change })
+        });
+    });
 }
 
 /// Frames from which addresses of ports are learned.

@@ -9,10 +9,11 @@ use serde_json::Value;
 const FLOORS: &[(&str, u8)] = &[
     ("frame", 1),
     ("nftables", 1),
+    ("channel", 1),
     ("openflow", 1),
-    ("ovsdb", 1),
     ("policy", 2),
     ("libvirt", 2),
+    ("ovsdb", 2),
     ("learning", 2),
     ("inventory", 3),
     ("datapath", 3),

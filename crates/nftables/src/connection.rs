@@ -174,6 +174,18 @@ impl Connection {
         }
     }
 
+    /// Throws away what is left of conversations before; gives back the number of the last request.
+    pub(crate) fn begin(&mut self) -> io::Result<u32> {
+        self.drain()?;
+        Ok(self.sequence)
+    }
+
+    /// The number of one more request.
+    pub(crate) fn next_sequence(&mut self) -> u32 {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.sequence
+    }
+
     /// Asks for a dump and hands each of its messages to `each`, which says whether it understood.
     pub(crate) fn dump(
         &mut self,
@@ -225,11 +237,10 @@ impl Connection {
         body: impl FnOnce(&mut Writer),
     ) -> io::Result<u32> {
         self.drain()?;
-        self.sequence = self.sequence.wrapping_add(1);
         let header = MessageHeader {
             kind,
             flags: REQUEST | flags,
-            sequence: self.sequence,
+            sequence: self.next_sequence(),
             family: family.number(),
             resource: 0,
         };

@@ -4,7 +4,8 @@
 //! [`Object`]. What the kernel reports equals what was sent (but for counters: see `without_state`), so the
 //! difference between what is and what should be is a comparison of values. [`Batch`] turns changes into bytes
 //! and knows which byte came from which change. [`Connection`] sends a batch and reads tables back, [`Monitor`]
-//! tells what others change, [`nflog`] what rules log, [`probe`] what this kernel can do.
+//! tells what others change, [`nflog`] what rules log, [`probe`] what this kernel can do. [`conntrack`] is the
+//! kernel's table of connections, which has the same wire.
 //!
 //! ```no_run
 //! use nftables::{
@@ -42,6 +43,7 @@
 mod batch;
 mod chain;
 mod connection;
+pub mod conntrack;
 mod datatype;
 mod dump;
 mod element;

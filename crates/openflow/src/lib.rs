@@ -3,6 +3,7 @@
 pub mod action;
 pub mod connection;
 pub mod field;
+pub mod flow_text;
 pub mod framing;
 pub mod instruction;
 pub mod matching;
@@ -15,6 +16,7 @@ pub mod wire;
 pub use action::Action;
 pub use connection::Connection;
 pub use field::{Field, FieldMatch, Subfield};
+pub use flow_text::parse_flow;
 pub use framing::{Framer, Header};
 pub use instruction::Instruction;
 pub use matching::Match;

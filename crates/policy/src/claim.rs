@@ -1,6 +1,7 @@
 //! What a source (libvirt, OpenNebula, a hook, a command) says of a port that exists, and what of
 //! it may become a Port document. Knows the shape; reading a source's own format is left to `import`.
 
+mod resettle;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -13,10 +14,12 @@ use std::time::Duration;
 use frame::MacAddress;
 use ipnet::IpNet;
 
+use crate::connection::Connection;
 use crate::document::{Document, Role};
 use crate::learn::Learn;
 use crate::rule::FieldValue;
 
+pub use resettle::{Resettled, Settling};
 pub use settle::{Provenance, Settled, settle};
 
 /// A port as its source describes it. Documents that people wrote come first where both say
@@ -60,6 +63,15 @@ pub struct Claim {
     /// Addresses that the port had learned before it came to this host, as its source carries them.
     /// They are no part of any document: whoever learns on this host decides what of them holds.
     pub learned: Vec<LearnedAddress>,
+    /// Connections that the port had before it came to this host, as its source carries them:
+    /// [`crate::connection::may_go_on`] says which of them hold here.
+    pub connections: Vec<Connection>,
+    /// Which switch the source plugs it into, where it names one: `openvswitch`. Where the host has
+    /// none of that kind that can be told what to do, the port is refused.
+    pub switch: Option<String>,
+    /// Counts only where no other source speaks of the device: a switch that notes whose port it
+    /// is, beside whoever plugged it in.
+    pub only_if_alone: bool,
     /// Why the interface cannot be enforced at all (a kind of interface that no bridge sees).
     pub refused: Option<String>,
     /// What was respected in part, or not, for status to show.

@@ -5,6 +5,7 @@
 pub mod catalog;
 pub mod claim;
 pub mod compile;
+pub mod connection;
 pub mod document;
 pub mod evaluate;
 pub mod intervals;

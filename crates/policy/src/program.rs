@@ -44,6 +44,23 @@ impl HostProgram {
             self.ports.remove(&port);
             self.refused.insert(port, refusal);
         }
+        self.keep_what_is_used();
+    }
+
+    /// What of it concerns these bridges, for one of several switches. Refused ports are left out.
+    pub fn on_bridges(&self, concerned: impl Fn(&str) -> bool) -> Self {
+        let mut part = Self {
+            refused: BTreeMap::new(),
+            ..self.clone()
+        };
+        part.bridges.retain(|bridge, _| concerned(bridge));
+        part.foreign.retain(|bridge, _| concerned(bridge));
+        part.ports.retain(|_, port| concerned(&port.bridge));
+        part.keep_what_is_used();
+        part
+    }
+
+    fn keep_what_is_used(&mut self) {
         let used: BTreeSet<&str> = self
             .ports
             .values()

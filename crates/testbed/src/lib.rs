@@ -19,6 +19,7 @@ mod machine;
 mod marked_frame;
 mod namespace;
 pub mod openvswitch;
+pub mod ovsdb_server;
 mod ping;
 mod raw_port;
 mod server;

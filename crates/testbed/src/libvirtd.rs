@@ -10,6 +10,7 @@ pub mod domain;
 mod migration;
 mod process;
 mod recorder;
+mod remote;
 
 use crate::forged::Kind;
 use crate::link::LinkError;
@@ -27,6 +28,7 @@ pub use domain::{Domain, Filter, GuestImage, Interface, Source, mac_text};
 pub use migration::{MIGRATION_DEVICE, Migration, connect};
 pub use process::InsideProcess;
 pub use recorder::{HookCall, HostDevice, Recorder};
+pub use remote::{Question, Remote, RemoteError};
 
 const PREPARE: &str = include_str!("libvirtd/prepare.sh");
 /// libvirtd's socket inside.

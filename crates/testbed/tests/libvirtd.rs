@@ -2,13 +2,14 @@
 //! have a device.
 
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 use testbed::forged::Kind;
 use testbed::guest::GuestSpec;
 use testbed::libvirtd::{
-    Domain, GuestImage, Interface, Libvirtd, LibvirtdSpec, Migration, connect,
+    Domain, GuestImage, Interface, Libvirtd, LibvirtdSpec, Migration, Question, connect,
 };
-use testbed::{Machine, MachineSpec, Reach, marker_of};
+use testbed::{Machine, MachineSpec, RawPort, Reach, marker_of};
 
 const MAC: [u8; 6] = [0x52, 0x54, 0, 0, 0, 1];
 
@@ -165,4 +166,64 @@ fn ended(migration: Migration) -> (bool, String) {
     let output = migration.wait().expect("an end");
     let message = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.status.success(), message)
+}
+
+#[test]
+fn two_guests_ask_send_and_hear_what_they_are_told_to() {
+    let host = Libvirtd::new().expect("a hypervisor");
+    let image = GuestImage::new(&GuestSpec::obeying(&[22])).expect("an image");
+    let mac = |last| [0x52, 0x54, 0, 0, 0, last];
+    let [mut one, mut two] = [(1, "one"), (2, "two")].map(|(last, name)| {
+        let mut domain = Domain::new(name, &image, vec![Interface::bridge("br0", mac(last))]);
+        domain.control = true;
+        host.define(&domain).expect("defined");
+        host.boot(name).expect("booted");
+        let remote = host.remote(name);
+        let mut remote = remote
+            .unwrap_or_else(|error| panic!("{error}: {}", host.console(name).unwrap_or_default()));
+        let addresses = [
+            ([10, 0, 0, last].into(), 24),
+            ([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)].into(), 64),
+        ];
+        remote.add_addresses(&addresses).expect("addresses");
+        remote.listen().expect("listening");
+        let device = host.device_of(name, mac(last)).expect("a device");
+        let index = host.switch().links().find(&device).expect("it").index;
+        let tap = RawPort::open(host.switch().namespace(), &device, index).expect("its tap");
+        (remote, tap)
+    });
+
+    let six: IpAddr = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 2].into();
+    let four: IpAddr = [10, 0, 0, 2].into();
+    let questions = [
+        (Question::Ping(four), true),
+        (Question::Tcp((four, 22).into()), true),
+        (Question::Tcp((four, 23).into()), false),
+        (Question::Ping([10, 0, 0, 3].into()), false),
+        (Question::Ping(six), true),
+        (Question::Tcp((six, 22).into()), true),
+    ];
+    let (asked, expected): (Vec<Question>, Vec<bool>) = questions.into_iter().unzip();
+    let answers = one.0.ask(&asked, Duration::from_secs(2)).expect("answers");
+    assert_eq!(answers, expected);
+
+    // Byte for byte: a tag, a frame shorter than Ethernet's shortest, one to somebody else.
+    let to = |destination: [u8; 6], rest: &[u8]| [&destination[..], &mac(1), rest].concat();
+    let frames = vec![
+        to(mac(2), &[0x81, 0, 0, 5, 0x88, 0x88, 1, 2, 3]),
+        to(mac(2), &[0x88, 0x88, 4]),
+        to(
+            [2, 0, 0, 0, 0, 99],
+            &[&[0x88, 0x88][..], &[7; 100]].concat(),
+        ),
+    ];
+    two.0.hear(&two.1).expect("frames");
+    one.0.send(&frames, &mut one.1).expect("sent");
+    host.switch().settle().expect("settled");
+    let heard = two.0.hear(&two.1).expect("frames");
+    for frame in &frames {
+        assert!(heard.contains(frame), "{frame:02x?} is not in {heard:02x?}");
+    }
+    let again = two.0.hear(&two.1).expect("frames");
+    assert!(!again.contains(&frames[0]));
 }

@@ -15,7 +15,7 @@ pub struct BoundPorts(BTreeMap<String, Binding>);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bindings {
     /// By port name.
-    ports: BTreeMap<String, Binding>,
+    ports: BoundPorts,
     /// The ports that are bound, by interface index.
     interfaces: BTreeMap<u32, String>,
 }
@@ -30,8 +30,8 @@ enum Binding {
 
 impl Bindings {
     /// All of them, to be kept.
-    pub(super) fn bound(&self) -> BoundPorts {
-        BoundPorts(self.ports.clone())
+    pub(super) fn bound(&self) -> &BoundPorts {
+        &self.ports
     }
 
     /// What was kept, of ports that are still claimed.
@@ -40,19 +40,19 @@ impl Bindings {
             if let Binding::To(ifindex) = binding {
                 self.interfaces.insert(ifindex, port.clone());
             }
-            self.ports.insert(port, binding);
+            self.ports.0.insert(port, binding);
         }
     }
 
     /// The source has spoken again of the port: a gone interface may be followed by another one.
     pub(super) fn renew(&mut self, port: &str, device: Option<&str>) {
-        if device.is_none() || self.ports.get(port) == Some(&Binding::Gone) {
+        if device.is_none() || self.ports.0.get(port) == Some(&Binding::Gone) {
             self.forget(port);
         }
     }
 
     pub(super) fn forget(&mut self, port: &str) {
-        if let Some(Binding::To(ifindex)) = self.ports.remove(port) {
+        if let Some(Binding::To(ifindex)) = self.ports.0.remove(port) {
             self.interfaces.remove(&ifindex);
         }
     }
@@ -70,7 +70,7 @@ impl Bindings {
 
     pub(super) fn gone(&mut self, ifindex: u32) {
         if let Some(port) = self.interfaces.remove(&ifindex) {
-            self.ports.insert(port, Binding::Gone);
+            self.ports.0.insert(port, Binding::Gone);
         }
     }
 
@@ -81,7 +81,7 @@ impl Bindings {
 
     /// Whether the claim has an interface, or would have one the next time somebody looks.
     pub(super) fn follows(&self, claim: &Claim, observed: &Observation) -> bool {
-        match self.ports.get(&claim.port) {
+        match self.ports.0.get(&claim.port) {
             Some(Binding::To(_)) => true,
             Some(Binding::Gone) => false,
             None => {
@@ -96,24 +96,24 @@ impl Bindings {
     ///
     /// # Errors
     /// Where the interface of that name is not what the source spoke of.
-    pub(super) fn device(
+    pub(super) fn device<'a>(
         &mut self,
-        claim: &Claim,
+        claim: &'a Claim,
         observed: &Observation,
-        names: &BTreeMap<u32, &str>,
-    ) -> Result<Option<String>, String> {
+        names: &BTreeMap<u32, &'a str>,
+    ) -> Result<Option<&'a str>, String> {
         let Some(device) = &claim.device else {
             return Ok(None);
         };
-        match self.ports.get(&claim.port) {
+        match self.ports.0.get(&claim.port) {
             Some(Binding::Gone) => return Ok(None),
             Some(Binding::To(ifindex)) => {
-                return Ok(names.get(ifindex).map(|name| (*name).to_owned()));
+                return Ok(names.get(ifindex).copied());
             }
             None => {}
         }
         let Some(interface) = observed.interfaces.get(device) else {
-            return Ok(Some(device.clone()));
+            return Ok(Some(device));
         };
         if let Some(other) = self.interfaces.get(&interface.ifindex) {
             return Err(format!("its device {device} is the interface of {other}"));
@@ -129,7 +129,7 @@ impl Bindings {
         }
         let port = claim.port.clone();
         self.interfaces.insert(interface.ifindex, port.clone());
-        self.ports.insert(port, Binding::To(interface.ifindex));
-        Ok(Some(device.clone()))
+        self.ports.0.insert(port, Binding::To(interface.ifindex));
+        Ok(Some(device))
     }
 }

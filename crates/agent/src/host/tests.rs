@@ -1,4 +1,4 @@
-use datapath::Capability;
+use datapath::{Capabilities, Capability};
 use policy::language::{Source, load};
 use policy::observation::ObservedBridge;
 
@@ -29,7 +29,7 @@ fn documents(text: &str) -> Catalog {
 }
 
 /// A switch that cannot track connections.
-fn capabilities() -> Capabilities {
+fn capabilities() -> HostCapabilities {
     let present = Capability::present("tried", "nothing");
     Capabilities {
         bridge_name: present.clone(),
@@ -37,6 +37,7 @@ fn capabilities() -> Capabilities {
         log: present,
         ..Capabilities::default()
     }
+    .into()
 }
 
 fn interface(ifindex: u32) -> ObservedInterface {
@@ -320,7 +321,7 @@ fn begun_anew(before: &HostState, interfaces: &[(&str, u32)]) -> Vec<(String, u3
     let claims = vec![claim("web-1/0", "vnet0")];
     let vm = "web-1".to_owned();
     host.change("libvirt", ClaimChange::Replace { vm, claims });
-    host.rebind(before.bound());
+    host.rebind(before.bound().clone());
     see(&mut host, interfaces);
     let desired = host.desire(&capabilities()).expect("a program");
     let ports = desired.program.ports.values();

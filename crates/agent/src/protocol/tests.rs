@@ -36,10 +36,12 @@ fn what_may_be_left_out_may_be_left_out() {
 
 #[test]
 fn what_was_learned_is_written_as_another_host_reads_it() {
-    let line = r#"{"request":"import","learned":{"version":1,"ports":{"web-1/0":{"mac":"52:54:00:00:00:01","addresses":[{"address":"10.0.0.5","origin":"leased","since":{"secs":1,"nanos":0},"expires":{"secs":2,"nanos":0},"server":null,"client":7}]}}}}"#;
+    let line = r#"{"request":"import","learned":{"version":1,"ports":{"web-1/0":{"mac":"52:54:00:00:00:01","addresses":[{"address":"10.0.0.5","origin":"leased","since":{"secs":1,"nanos":0},"expires":{"secs":2,"nanos":0},"server":null,"client":7}]}}},"connections":{"52:54:00:00:00:01":["tcp 10.0.0.5:40000 192.0.2.9:443 9 7/7"]}}"#;
     let request: Request = serde_json::from_str(line).unwrap();
     assert_eq!(serde_json::to_string(&request).unwrap(), line);
     let other = line.replace(r#""version":1"#, r#""version":2"#);
+    assert!(serde_json::from_str::<Request>(&other).is_err());
+    let other = line.replace("tcp ", "tcp4 ");
     assert!(serde_json::from_str::<Request>(&other).is_err());
 }
 

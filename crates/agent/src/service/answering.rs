@@ -1,6 +1,8 @@
 //! What whoever waits is told. Knows when a word is refused and taken back, and how everything
 //! stands; what is in force was decided before.
 
+use std::collections::BTreeMap;
+
 use datapath::{Counters, DatapathError, Enforcement};
 use policy::claim::ClaimChange;
 use tracing::error;
@@ -152,6 +154,16 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
+    /// Sources that cannot be heard, with the reason. One that was never there counts as soon as it has
+    /// said something by another way: its hooks speak, and what changes between them is missed.
+    fn unheard(&self) -> BTreeMap<String, String> {
+        let absent = self.absent.iter();
+        let speaks = |name: &str| self.state.claims_of(name).next().is_some();
+        let absent = absent.filter(|(name, _)| speaks(name));
+        let absent = absent.map(|(name, detail)| ((*name).to_owned(), detail.clone()));
+        absent.chain(self.deaf.clone()).collect()
+    }
+
     pub(super) fn status_with(&self, counters: &Counters) -> AgentStatus {
         let program = self.standing.desired();
         let degraded = self
@@ -172,6 +184,17 @@ impl<E: Enforcement> Agent<E> {
                 && !admitted.contains(&interface.ifindex)
                 && !uplinks.contains(&interface.ifindex)
         });
+        let mut ports = self.standing.ports(
+            self.state.provenance(),
+            self.state.catalog(),
+            counters,
+            self.switch_problem.as_deref(),
+            self.learners.learner(),
+        );
+        let notes = self.travel.notes();
+        for port in &mut ports {
+            port.notes.extend(notes.get(&port.port).cloned());
+        }
         AgentStatus {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             network_namespace: network_namespace(),
@@ -179,16 +202,10 @@ impl<E: Enforcement> Agent<E> {
             revision: self.standing.revision(),
             documents_problem: self.documents_problem.clone(),
             switch_problem: self.switch_problem.clone(),
-            deaf: self.deaf.clone(),
+            deaf: self.unheard(),
             degraded: degraded.collect(),
             quarantined: quarantined.map(|(name, _)| name.clone()).collect(),
-            ports: self.standing.ports(
-                self.state.provenance(),
-                self.state.catalog(),
-                counters,
-                self.switch_problem.as_deref(),
-                self.learners.learner(),
-            ),
+            ports,
         }
     }
 }

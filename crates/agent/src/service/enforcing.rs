@@ -1,10 +1,8 @@
 //! From what was said to what the switch does: documents, interfaces, the program, its enforcement.
 //! Knows the order of these steps, and what is told of them; each is done elsewhere.
 
-use std::collections::BTreeMap;
-
 use datapath::Enforcement;
-use learning::{PortSnapshot, Snapshot};
+use learning::Snapshot;
 use policy::language::load;
 use tracing::{debug, error, info, warn};
 
@@ -12,6 +10,7 @@ use crate::host::{DesireError, Desired};
 use crate::standing::Difference;
 
 use super::addresses::tell_learned;
+use super::round::Look;
 use super::{Agent, FIRST_PAUSE, LONGEST_PAUSE, moment_now, seconds};
 
 impl<E: Enforcement> Agent<E> {
@@ -28,7 +27,7 @@ impl<E: Enforcement> Agent<E> {
             if first {
                 self.state.adopt(catalog);
             } else {
-                self.observe();
+                self.observe(&Look::Everything);
                 let replaced = self.state.replace_documents(catalog, &self.capabilities);
                 replaced.map_err(|error| error.to_string())?;
             }
@@ -51,16 +50,40 @@ impl<E: Enforcement> Agent<E> {
         }
     }
 
-    pub(super) fn observe(&mut self) {
+    pub(super) fn observe(&mut self, look: &Look) {
+        // Where another switch has its bridges only that switch knows what is in them.
+        if let Look::At(devices) = look
+            && self.capabilities.others.is_empty()
+        {
+            let mut observed = self.state.observed().clone();
+            match inventory::observe_devices(&mut observed, devices) {
+                Ok(true) => return self.state.observe_more(observed),
+                Ok(false) => {}
+                Err(error) => warn!("not every interface can be asked for by its name: {error}"),
+            }
+        }
+        self.links_due = None;
         match inventory::observe_all() {
-            Ok((observed, existing)) => self.state.observe(observed, &existing),
+            Ok((mut observed, existing)) => {
+                // A switch that does not answer would seem to have nothing plugged in.
+                if let Err(error) = self.switch.observe(&mut observed) {
+                    return error!("a switch cannot be asked, what was before is assumed: {error}");
+                }
+                match self.switch.capabilities() {
+                    Ok(capabilities) => self.capabilities = capabilities,
+                    Err(error) => error!("what a switch can do is not known: {error}"),
+                }
+                self.state.observe(observed, &existing);
+            }
             Err(error) => error!("interfaces cannot be read, those before are assumed: {error}"),
         }
     }
 
     /// Brings the switch to what should be in force now.
-    pub(super) fn look(&mut self) {
-        self.links_due = None;
+    pub(super) fn look(&mut self, look: &Look) {
+        if *look == Look::Everything {
+            self.links_due = None;
+        }
         if !self.ready {
             let problem = self
                 .documents_problem
@@ -70,7 +93,7 @@ impl<E: Enforcement> Agent<E> {
                 "no documents have taken effect yet, so the switch is left as it is: {problem}"
             ));
         }
-        self.observe();
+        self.observe(look);
         for (source, vm) in self.state.take_ended() {
             self.forget_said(&source, &vm);
         }
@@ -78,7 +101,7 @@ impl<E: Enforcement> Agent<E> {
         let mut desired = self.desire();
         if desired.is_ok() && self.set_vlans() {
             // Ports are admitted for the VLAN that they are in.
-            self.observe();
+            self.observe(&Look::Everything);
             desired = self.desire();
         }
         let desired = match desired {
@@ -100,6 +123,7 @@ impl<E: Enforcement> Agent<E> {
                 }
                 self.pause = FIRST_PAUSE;
                 self.standing.enforced(seconds());
+                self.welcome_connections();
             }
             Err(error) => self.failed(error.to_string()),
         }
@@ -141,11 +165,11 @@ impl<E: Enforcement> Agent<E> {
     /// Before anything is admitted: a process that begins anew knows its interfaces by this alone.
     pub(super) fn keep_bound(&mut self) {
         let bound = self.state.bound();
-        if bound == self.kept_bound {
+        if *bound == self.kept_bound {
             return;
         }
-        match self.store.keep_bound(&bound) {
-            Ok(()) => self.kept_bound = bound,
+        match self.store.keep_bound(bound) {
+            Ok(()) => self.kept_bound = bound.clone(),
             Err(error) => error!("which interfaces ports are cannot be kept: {error}"),
         }
     }
@@ -162,9 +186,7 @@ impl<E: Enforcement> Agent<E> {
             let learner = self.learners.learner_mut();
             events.extend(learner.import(&arrived, now));
         }
-        let back: BTreeMap<String, PortSnapshot> = ports
-            .filter_map(|name| self.remembered.remove_entry(name))
-            .collect();
+        let back = self.remembered.take(ports);
         if !back.is_empty() {
             let learner = self.learners.learner_mut();
             events.extend(learner.import(&Snapshot::of(back), now));

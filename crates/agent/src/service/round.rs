@@ -1,6 +1,7 @@
 //! One round of the loop: what was said is taken, the switch is brought to what follows, and whoever
 //! waits is answered. Knows what each event asks for; when a round begins is left to the loop.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 
 use datapath::Enforcement;
@@ -18,7 +19,7 @@ use super::{Agent, LINKS_SETTLE, after, moment_now};
 #[derive(Default)]
 pub(super) struct Round {
     pub(super) documents: bool,
-    pub(super) look: bool,
+    pub(super) look: Option<Look>,
     /// What ports have learned is to be told to those who carry it.
     pub(super) publish: bool,
     waiting: Vec<Waiting>,
@@ -27,8 +28,28 @@ pub(super) struct Round {
 
 impl Round {
     pub(super) fn looks(&self) -> bool {
-        self.look || self.documents
+        self.look.is_some() || self.documents
     }
+
+    pub(super) fn look_at_everything(&mut self) {
+        self.look = Some(Look::Everything);
+    }
+
+    /// Looks at these interfaces at least.
+    pub(super) fn look_at(&mut self, devices: impl Iterator<Item = String>) {
+        match self.look.get_or_insert_with(|| Look::At(BTreeSet::new())) {
+            Look::At(known) => known.extend(devices),
+            Look::Everything => {}
+        }
+    }
+}
+
+/// Which interfaces a round looks at before it decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Those that somebody spoke of; the kernel's word of the others comes by itself.
+    At(BTreeSet<String>),
+    Everything,
 }
 
 /// A client that is answered when the round is over.
@@ -78,20 +99,24 @@ impl<E: Enforcement> Agent<E> {
                     .report(ifindex, direction, &frame, moment_now());
                 self.learned(&events, round);
             }
-            Event::Switch { by } => {
+            Event::Switch { generation, .. }
+                if generation.is_some_and(|generation| self.switch.is_own(generation)) => {}
+            Event::Switch { by, .. } => {
                 let by = by.unwrap_or_else(|| "somebody".to_owned());
                 warn!(by, "what is ours in the switch was changed");
                 self.metrics.foreign_changes.inc();
-                round.look = true;
+                round.look_at_everything();
+            }
+            Event::Said { source, change } => {
+                self.change(source, change, round);
             }
             Event::Libvirt(Told::Carrier(carrier)) => {
-                self.travel.carry_by(carrier);
+                self.carry_by(carrier);
                 round.publish = true;
             }
             Event::Libvirt(told) => {
                 for change in self.systems.told(told) {
-                    round.look = true;
-                    self.change(import::libvirt::SOURCE, change);
+                    self.change(import::libvirt::SOURCE, change, round);
                 }
             }
             Event::SourceState { name, problem } => match problem {
@@ -100,17 +125,37 @@ impl<E: Enforcement> Agent<E> {
                     self.deaf.insert(name.to_owned(), problem);
                 }
                 None => {
+                    self.absent.remove(name);
                     if self.deaf.remove(name).is_some() {
                         info!(source = name, "can be heard again");
                     }
                 }
             },
+            Event::SourceAbsent { name, detail } => {
+                debug!(source = name, "is not there: {detail}");
+                self.absent.insert(name, detail);
+            }
             Event::Stop => round.stop = true,
         }
     }
 
     /// Takes what a source says, and what came with it.
-    fn change(&mut self, source: &str, change: ClaimChange) -> Option<Vec<Claim>> {
+    fn change(
+        &mut self,
+        source: &str,
+        change: ClaimChange,
+        round: &mut Round,
+    ) -> Option<Vec<Claim>> {
+        match &change {
+            ClaimChange::Replace { claims, .. } => {
+                round.look_at(claims.iter().filter_map(|claim| claim.device.clone()));
+            }
+            ClaimChange::Remove { .. } | ClaimChange::Nothing => round.look_at(std::iter::empty()),
+            // Each claim ends with its interface; all of them are another story.
+            ClaimChange::Release { .. } | ClaimChange::ReplaceAll { .. } => {
+                round.look_at_everything();
+            }
+        }
         self.travel.take(&change, self.standing.desired());
         let gone = match &change {
             ClaimChange::Remove { vm } => Some(vm.clone()),
@@ -138,7 +183,7 @@ impl<E: Enforcement> Agent<E> {
                 return;
             }
             Request::Export { of } => Want::Export(of.clone()),
-            Request::Import { learned } => match self.bring(learned, round) {
+            Request::Import(brought) => match self.bring(brought, round) {
                 Ok(notes) => Want::Done(notes),
                 Err(message) => {
                     let _ = answer.send(Reply::Refused { message });
@@ -146,11 +191,8 @@ impl<E: Enforcement> Agent<E> {
                 }
             },
             Request::Hook { .. } | Request::Claim { .. } | Request::Unclaim { .. } => {
-                match self.word(&request) {
-                    Ok(want) => {
-                        round.look = true;
-                        want
-                    }
+                match self.word(&request, round) {
+                    Ok(want) => want,
                     Err(message) => {
                         warn!("refused: {message}");
                         let _ = answer.send(Reply::Refused { message });
@@ -163,7 +205,7 @@ impl<E: Enforcement> Agent<E> {
     }
 
     /// Takes word of VMs.
-    fn word(&mut self, request: &Request) -> Result<Want, String> {
+    fn word(&mut self, request: &Request, round: &mut Round) -> Result<Want, String> {
         self.metrics.words.inc();
         let interpreted = self.systems.interpret(request)?;
         let Interpreted {
@@ -195,7 +237,7 @@ impl<E: Enforcement> Agent<E> {
                 _ => None,
             };
             debug!(source = word.source, ?vm, "speaks");
-            let before = self.change(&word.source, change);
+            let before = self.change(&word.source, change, round);
             word.vms.extend(vm.map(|vm| (vm, before)));
         }
         let said = about.into_iter().map(|vm| Said {
@@ -223,11 +265,12 @@ impl<E: Enforcement> Agent<E> {
     pub(super) fn carry_out(&mut self, mut round: Round) {
         if round.documents {
             self.documents(false);
+            round.look_at_everything();
         }
-        if round.looks() {
-            self.look();
+        if let Some(look) = &round.look {
+            self.look(look);
             if self.take_back(&mut round.waiting) {
-                self.look();
+                self.look(look);
             }
         }
         if round.publish || round.looks() {

@@ -1,7 +1,9 @@
+mod travelling;
+
 use std::sync::mpsc;
 use std::sync::{Mutex, PoisonError};
 
-use datapath::{Capability, Counters, Enforced};
+use datapath::{Capabilities, Capability, Counters, Enforced};
 use policy::HostProgram;
 
 use super::*;
@@ -12,6 +14,7 @@ use crate::protocol::{PortClaim, Reply, Request};
 struct Switch {
     programs: Arc<Mutex<Vec<HostProgram>>>,
     broken: Arc<AtomicBool>,
+    remembered: travelling::Memory,
 }
 
 impl Switch {
@@ -22,7 +25,7 @@ impl Switch {
 }
 
 impl Enforcement for Switch {
-    fn capabilities(&mut self) -> Result<Capabilities, DatapathError> {
+    fn capabilities(&mut self) -> Result<HostCapabilities, DatapathError> {
         let present = Capability::present("tried", "nothing");
         Ok(Capabilities {
             connection_tracking: present.clone(),
@@ -30,7 +33,8 @@ impl Enforcement for Switch {
             limits: present.clone(),
             log: present,
             ..Capabilities::default()
-        })
+        }
+        .into())
     }
 
     fn enforce(&mut self, program: HostProgram) -> Result<Enforced, DatapathError> {
@@ -47,7 +51,18 @@ impl Enforcement for Switch {
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         Ok(Counters::default())
     }
+
+    fn is_own(&self, generation: u32) -> bool {
+        generation == OWN
+    }
+
+    fn memory(&mut self) -> Result<Option<Box<dyn ConnectionMemory>>, DatapathError> {
+        Ok(Some(Box::new(self.remembered.clone())))
+    }
 }
+
+/// The generation of this switch that is the agent's own doing.
+const OWN: u32 = 7;
 
 /// A folder that goes with the test.
 struct Folder(PathBuf);
@@ -166,6 +181,82 @@ fn whoever_waits_is_told_when_the_switch_refuses() {
         panic!("{replies:?}");
     };
     assert!(message.contains("it is broken"), "{message}");
+}
+
+/// What the agent answers to the last of these, which is asked after all else was taken.
+fn tell(agent: Agent<Switch>, told: Vec<Event>, request: Request) -> Reply {
+    let (sender, events) = mpsc::channel();
+    let (answer, reply) = mpsc::channel();
+    let asked = Event::Asked { request, answer };
+    for event in told.into_iter().chain([asked, Event::Stop]) {
+        sender.send(event).unwrap_or_else(|_| panic!("it listens"));
+    }
+    agent.run(&events, Duration::from_secs(60), || {});
+    reply.recv().unwrap_or_else(|_| panic!("an answer"))
+}
+
+#[test]
+fn its_own_commits_are_nobody_elses() {
+    let folder = Folder::new("own");
+    let by = |generation| Event::Switch {
+        by: Some("moat (process 1)".to_owned()),
+        generation,
+    };
+    let changes = |events| {
+        let agent = start(&folder, &Switch::default(), GOOD);
+        let Reply::Done { output, .. } = tell(agent, events, Request::Metrics) else {
+            panic!("metrics");
+        };
+        let line = |line: &&str| line.starts_with("moat_foreign_changes_total");
+        output.lines().find(line).unwrap_or_default().to_owned()
+    };
+    assert!(changes(vec![by(Some(OWN))]).ends_with(" 0"));
+    let foreign = changes(vec![by(Some(OWN)), by(Some(OWN + 1)), by(None)]);
+    assert!(foreign.ends_with(" 2"), "{foreign}");
+}
+
+#[test]
+fn a_source_that_is_not_there_is_missed_once_it_has_said_something() {
+    let folder = Folder::new("absent");
+    let absent = || Event::SourceAbsent {
+        name: import::libvirt::SOURCE,
+        detail: "there is no socket".to_owned(),
+    };
+    let status = |events| match tell(
+        start(&folder, &Switch::default(), GOOD),
+        events,
+        Request::Status,
+    ) {
+        Reply::Status(status) => status.deaf,
+        other => panic!("{other:?}"),
+    };
+    assert!(status(vec![absent()]).is_empty(), "nobody misses it");
+    let xml = "<domain type='kvm' id='1'><name>web-1</name>\
+        <uuid>c7a5fdbd-edaf-4455-926a-d65c16db1809</uuid><devices><interface type='bridge'>\
+        <mac address='52:54:00:00:00:01'/><source bridge='no-such-bridge'/><target dev='vnet-none'/>\
+        </interface></devices></domain>";
+    let hook = || {
+        let (answer, _) = mpsc::channel();
+        let arguments = ["qemu", "web-1", "started", "begin", "-"];
+        let request = Request::Hook {
+            system: "libvirt".to_owned(),
+            arguments: arguments.map(str::to_owned).to_vec(),
+            input: xml.to_owned(),
+            environment: BTreeMap::new(),
+        };
+        Event::Asked { request, answer }
+    };
+    let deaf = status(vec![absent(), hook()]);
+    assert!(
+        deaf.get("libvirt")
+            .is_some_and(|why| why.contains("no socket")),
+        "{deaf:?}"
+    );
+    let back = Event::SourceState {
+        name: import::libvirt::SOURCE,
+        problem: None,
+    };
+    assert!(status(vec![absent(), hook(), back]).is_empty());
 }
 
 #[test]

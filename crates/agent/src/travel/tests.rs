@@ -86,6 +86,14 @@ fn learner(port: &str) -> Learner {
     learner
 }
 
+/// How many addresses the port is told to have learned.
+fn addresses(luggage: &Luggage) -> Option<usize> {
+    match &luggage.belongings {
+        Belongings::Learned(ports) => ports.get(&MAC).map(Vec::len),
+        Belongings::Connections(_) => None,
+    }
+}
+
 fn carried(travel: &mut Travel) -> Receiver<Luggage> {
     let (sender, receiver) = mpsc::channel();
     travel.carry_by(sender);
@@ -150,13 +158,13 @@ fn a_source_is_told_what_is_new_and_nothing_else() {
     publish(&mut travel, &claim(false), &enforced, &learner);
     let luggage = told.try_recv().expect("it has learned");
     assert_eq!((luggage.vm.as_str(), luggage.name.as_str()), (VM, "web-1"));
-    assert_eq!(luggage.ports.get(&MAC).map(Vec::len), Some(1));
+    assert_eq!(addresses(&luggage), Some(1));
     publish(&mut travel, &claim(false), &enforced, &learner);
     assert!(told.try_recv().is_err(), "it is known already");
     learner.expire(Moment::seconds(2_000));
     publish(&mut travel, &claim(false), &enforced, &learner);
     let luggage = told.try_recv().expect("its lease has ended");
-    assert!(luggage.ports.is_empty());
+    assert_eq!(addresses(&luggage), None);
 }
 
 #[test]
@@ -201,4 +209,82 @@ fn what_somebody_brings_waits_for_ports_that_are_not_here() {
     });
     let many = Snapshot::of(many.collect());
     assert_eq!(travel.bring(&many, &enforced), Err(1));
+}
+
+fn connected(text: &str) -> Claim {
+    Claim {
+        connections: vec![text.parse().unwrap_or_else(|error| panic!("{error}"))],
+        ..claim(false)
+    }
+}
+
+#[test]
+fn connections_wait_for_their_port_and_are_given_out_once() {
+    let mut travel = Travel::default();
+    travel.take(
+        &said(&connected("tcp 10.0.0.5:1 192.0.2.9:2 3")),
+        &program(&[]),
+    );
+    // The newer word counts.
+    travel.take(
+        &said(&connected("tcp 10.0.0.5:1 192.0.2.9:3 3")),
+        &program(&[]),
+    );
+    assert!(travel.arrived_connections(&program(&[])).is_empty());
+    let arrived = travel.arrived_connections(&program(&["web-1/0"]));
+    let [(port, connections)] = arrived.as_slice() else {
+        panic!("one port: {arrived:?}");
+    };
+    assert_eq!(port, "web-1/0");
+    assert_eq!(connections.len(), 1);
+    assert!(connections.iter().all(|it| it.destination.port() == 3));
+    assert!(
+        travel
+            .arrived_connections(&program(&["web-1/0"]))
+            .is_empty()
+    );
+}
+
+#[test]
+fn connections_of_a_port_that_is_here_or_has_left_do_not_arrive() {
+    let mut travel = Travel::default();
+    let claim = connected("tcp 10.0.0.5:1 192.0.2.9:2 3");
+    // This host knows better.
+    travel.take(&said(&claim), &program(&["web-1/0"]));
+    assert!(
+        travel
+            .arrived_connections(&program(&["web-1/0"]))
+            .is_empty()
+    );
+    travel.take(&said(&claim), &program(&[]));
+    travel.forget(VM, std::slice::from_ref(&claim));
+    assert!(
+        travel
+            .arrived_connections(&program(&["web-1/0"]))
+            .is_empty()
+    );
+    // Nobody knows which of two was meant.
+    travel.take(&said(&claim), &program(&[]));
+    assert!(travel.arrived_connections(&program(&["a", "b"])).is_empty());
+}
+
+#[test]
+fn what_somebody_brings_is_bounded() {
+    let mut travel = Travel::default();
+    let connection = |port: usize| format!("tcp 10.0.0.5:1000 192.0.2.9:{} 3", port % 65_535 + 1);
+    let many = (0..2_000).map(|port| connection(port).parse());
+    let many: Vec<Connection> = many
+        .collect::<Result<_, _>>()
+        .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(
+        travel.bring_connections(&BTreeMap::from([(MAC, many.clone())])),
+        Ok(())
+    );
+    let arrived = travel.arrived_connections(&program(&["web-1/0"]));
+    assert_eq!(arrived.first().map(|(_, it)| it.len()), Some(MOST));
+    let macs = (0..=MOST_ARRIVALS as u64).map(|number| {
+        let [_, _, mac @ ..] = number.to_be_bytes();
+        (MacAddress(mac), Vec::new())
+    });
+    assert_eq!(travel.bring_connections(&macs.collect()), Err(0));
 }

@@ -11,7 +11,7 @@ fn another_kernel_agrees() {
 
 #[test]
 fn another_kernel_tracks_connections() {
-    let outcome = again(&["stateful::", "picked_up::"]);
+    let outcome = again(&["stateful::", "picked_up::", "travelled::"]);
     assert!(!outcome.output.contains(" 0 passed"), "{}", outcome.output);
 }
 

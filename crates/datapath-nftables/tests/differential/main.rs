@@ -11,6 +11,7 @@ mod interpreted;
 mod known;
 mod picked_up;
 mod stateful;
+mod travelled;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -123,6 +123,7 @@ fn fill(
         Way::Refused(reason) => return Err(reason),
     };
     claim.bridge = bridge;
+    claim.switch = plugged.virtualport().map(str::to_owned);
     if moment == Moment::Running && interface.kind != InterfaceKind::Ethernet {
         claim.device_mac = interface.mac.map(tap_mac);
     }

@@ -12,6 +12,9 @@ pub(super) enum Way {
     Refused(String),
 }
 
+/// The virtualport of Open vSwitch, and what that switch is called here.
+pub(super) const OPEN_VSWITCH: &str = "openvswitch";
+
 /// An interface, with what its network says of it where that is known.
 #[derive(Clone, Copy)]
 pub(super) struct Plugged<'a> {
@@ -22,7 +25,7 @@ pub(super) struct Plugged<'a> {
 
 impl Plugged<'_> {
     pub(super) fn way(&self) -> Way {
-        if let Some(kind) = self.virtualport() {
+        if let Some(kind) = self.virtualport().filter(|kind| *kind != OPEN_VSWITCH) {
             return Way::Refused(refused_virtualport(kind));
         }
         let source = &self.interface.source;
@@ -45,7 +48,7 @@ impl Plugged<'_> {
         self.interface.vlan.as_ref().or(portgroup).or(network)
     }
 
-    fn virtualport(&self) -> Option<&str> {
+    pub(super) fn virtualport(&self) -> Option<&str> {
         let portgroup = self.portgroup.and_then(|group| group.virtualport.as_ref());
         let network = self
             .network
@@ -108,11 +111,6 @@ fn way_of_network(network: &Network) -> Way {
 
 fn refused_virtualport(kind: &str) -> String {
     match kind {
-        "openvswitch" => {
-            "virtualport openvswitch: its frames pass through Open vSwitch, which this \
-             version of moat does not drive; use a Linux bridge"
-                .to_owned()
-        }
         "802.1Qbg" | "802.1Qbh" => format!(
             "virtualport {kind}: its frames are switched outside of the host, by the adjacent switch"
         ),

@@ -264,13 +264,11 @@ fn every_kind_of_network_is_enforced_or_refused_with_the_reason() {
 }
 
 #[test]
-fn virtualports_are_refused_wherever_they_are_named() {
+fn virtualports_of_other_switches_are_refused_wherever_they_are_named() {
     let interface = bridged(1, "<virtualport type='openvswitch'/>");
-    assert!(
-        one("", &interface, &[])
-            .refused
-            .is_some_and(|why| why.contains("Open vSwitch"))
-    );
+    let on_open_vswitch = one("", &interface, &[]);
+    assert_eq!(on_open_vswitch.refused, None);
+    assert_eq!(on_open_vswitch.switch.as_deref(), Some("openvswitch"));
     let interface = bridged(
         1,
         "<virtualport type='802.1Qbg'><parameters managerid='11'/></virtualport>",
@@ -283,11 +281,9 @@ fn virtualports_are_refused_wherever_they_are_named() {
     let network = "<network><name>o</name><forward mode='bridge'/><bridge name='ovsbr0'/><virtualport type='openvswitch'/>\
                    <portgroup name='bob'><virtualport><parameters profileid='b'/></virtualport></portgroup></network>";
     for source in ["network='o'", "network='o' portgroup='bob'"] {
-        assert!(
-            one("", &on_network(source), &[network])
-                .refused
-                .is_some_and(|why| why.contains("Open vSwitch"))
-        );
+        let claim = one("", &on_network(source), &[network]);
+        assert_eq!(claim.refused, None);
+        assert_eq!(claim.switch.as_deref(), Some("openvswitch"));
     }
     let untyped = bridged(
         1,
@@ -627,4 +623,41 @@ fn what_a_port_had_learned_comes_with_the_domain() {
     };
     assert_eq!(claim.refused, None);
     assert!(claim.notes.iter().any(|note| note.contains("learned anew")));
+}
+
+#[test]
+fn the_connections_of_a_port_come_with_the_domain() {
+    let namespace = libvirt::xml::CONNECTIONS_NAMESPACE;
+    let of = |text: &str, interfaces: &str| {
+        let text = format!(
+            "<domain type='kvm' id='1'><name>web-1</name><uuid>{UUID}</uuid><metadata>\
+             <connections xmlns='{namespace}'><port mac='52:54:00:00:00:02'>{text}</port></connections>\
+             </metadata><devices>{interfaces}</devices></domain>"
+        );
+        let domain = Domain::parse(&text).unwrap_or_else(|error| panic!("{error}"));
+        claims(&domain, &Networks::new(), Moment::Prepared)
+    };
+    let two = format!("{}{}", bridged(1, ""), bridged(2, ""));
+    let came = of(
+        "tcp 10.0.0.5:1 192.0.2.9:2 3; udp 10.0.0.5:1 192.0.2.9:2 3",
+        &two,
+    );
+    let counts: Vec<usize> = came.iter().map(|claim| claim.connections.len()).collect();
+    assert_eq!(counts, [0, 2]);
+    let twins = of(
+        "tcp 10.0.0.5:1 192.0.2.9:2 3",
+        &format!("{}{}", bridged(2, ""), bridged(2, "")),
+    );
+    assert!(twins.iter().all(|claim| claim.connections.is_empty()));
+    // What is not understood is told, and refuses nothing.
+    let strange = of("tcp 10.0.0.5:1 192.0.2.9:2 3; tcp to you", &bridged(2, ""));
+    let [claim] = strange.as_slice() else {
+        panic!("one claim, not {strange:?}");
+    };
+    assert!(claim.connections.is_empty() && claim.refused.is_none());
+    assert!(
+        claim.notes.iter().any(|note| note.contains("tcp to you")),
+        "{:?}",
+        claim.notes
+    );
 }

@@ -4,4 +4,5 @@
 mod monitoring;
 mod namespace;
 mod observing;
+mod single;
 mod vlans;

@@ -52,6 +52,11 @@ impl Learner {
         events
     }
 
+    /// What was said of the port last; `None`: it is not known.
+    pub fn facts(&self, name: &str) -> Option<&Facts> {
+        self.ports.get(name).map(|port| &port.facts)
+    }
+
     /// The port is gone, and what it has learned with it.
     pub fn remove(&mut self, name: &str, now: Moment) -> Vec<Event> {
         let mut events = self.expire(now);

@@ -1,5 +1,6 @@
 //! A domain. Knows what moat reads of one; its interfaces and metadata are read beside.
 
+use super::connections::{self, PortConnections};
 use super::interface::Interface;
 use super::learned::{self, LearnedPort};
 use super::metadata::DomainMetadata;
@@ -20,6 +21,8 @@ pub struct Domain {
     /// What its ports had learned, by what the agent of this host or of another wrote. Where that is
     /// not understood the domain is read all the same: it then learns anew.
     pub learned: Result<Vec<LearnedPort>, XmlError>,
+    /// What connections its ports had, likewise.
+    pub connections: Result<Vec<PortConnections>, XmlError>,
     /// In the order of the document.
     pub interfaces: Vec<Interface>,
 }
@@ -33,9 +36,13 @@ impl Domain {
         reader::document(text, "domain", |domain| {
             let name = domain.required_child("name")?.text()?.to_owned();
             let uuid = domain.required_child("uuid")?.text_as("a UUID")?;
-            let (metadata, learned) = match domain.child("metadata")? {
-                Some(metadata) => (DomainMetadata::read(metadata)?, learned::read(metadata)),
-                None => (DomainMetadata::default(), Ok(Vec::new())),
+            let (metadata, learned, connections) = match domain.child("metadata")? {
+                Some(metadata) => (
+                    DomainMetadata::read(metadata)?,
+                    learned::read(metadata),
+                    connections::read(metadata),
+                ),
+                None => (DomainMetadata::default(), Ok(Vec::new()), Ok(Vec::new())),
             };
             let mut interfaces = Vec::new();
             if let Some(devices) = domain.child("devices")? {
@@ -55,6 +62,7 @@ impl Domain {
                 uuid,
                 metadata,
                 learned,
+                connections,
                 interfaces,
             })
         })

@@ -7,6 +7,7 @@
 //! is passed over: a misspelt word there would leave a port without what somebody wished for it.
 
 mod binding;
+mod connections;
 mod domain;
 mod interface;
 mod learned;
@@ -19,6 +20,10 @@ mod reader;
 mod tests;
 
 pub use binding::FilterBinding;
+pub use connections::{
+    CONNECTIONS_NAMESPACE, CONNECTIONS_PREFIX, MOST_CONNECTIONS, PortConnections,
+    connections_element,
+};
 pub use domain::Domain;
 pub use interface::{
     Bandwidth, BandwidthLimit, FilterReference, Interface, InterfaceKind, InterfaceSource,

@@ -74,7 +74,12 @@ impl Host {
         let agent = switch
             .namespace()
             .command(env!("CARGO_BIN_EXE_moat"))
-            .args(["agent", &path("documents"), "--no-libvirt"])
+            .args([
+                "agent",
+                &path("documents"),
+                "--no-libvirt",
+                "--no-openvswitch",
+            ])
             .args(["--socket", &path("agent.sock"), "--state", &path("state")])
             .args(["--runtime", &path("runtime")])
             .stdin(Stdio::null())

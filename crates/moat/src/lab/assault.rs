@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use testbed::{PinnedThread, RawPort, SwitchPort};
 
 use super::attacks::{Attack, Attacker};
+use super::body::End;
 use super::enforcement::{self, Enforced};
 use super::prediction::{Denial, Predictor};
 use super::progress::Progress;
@@ -40,15 +41,17 @@ pub(super) struct Assault {
 /// The sockets of a site through which attacks go.
 pub(super) struct Arena<'a> {
     site: &'a Site,
-    machines: Vec<RawPort>,
+    machines: Vec<End<'a>>,
     unclaimed: Option<(usize, SwitchPort, RawPort)>,
     wire: Option<RawPort>,
+    /// What this thread sends is found again sooner where nobody else sends.
+    _pinned: Option<PinnedThread>,
 }
 
 impl<'a> Arena<'a> {
     /// Opens every machine's end of its wire, and plugs in an interface that no document knows.
     pub(super) fn open(site: &'a Site, attacks: &[Attack]) -> anyhow::Result<Self> {
-        let machines = site.machines.iter().map(|resident| resident.raw());
+        let machines = site.machines.iter().map(|resident| resident.machine.end());
         let machines = machines.collect::<Result<_, _>>()?;
         let beside = attacks.iter().find_map(|attack| match attack.by {
             Attacker::Unclaimed(beside) => site.machines.get(beside),
@@ -56,8 +59,8 @@ impl<'a> Arena<'a> {
         });
         let unclaimed = match beside {
             Some(beside) => {
-                let switch = &site.hosts.get(beside.host).context("no such host")?.switch;
-                let port = switch.plug(beside.bridge, switch.ends(), Some("unclaimed"))?;
+                let host = site.hosts.get(beside.host).context("no such host")?;
+                let port = host.plug_unclaimed(beside.bridge)?;
                 let raw = port.open()?;
                 Some((beside.host, port, raw))
             }
@@ -65,7 +68,7 @@ impl<'a> Arena<'a> {
         };
         let wire = match (&site.wire, site.hosts.first()) {
             (Some((name, index)), Some(first)) => {
-                Some(RawPort::open(first.switch.namespace(), name, *index)?)
+                Some(RawPort::open(first.switch().namespace(), name, *index)?)
             }
             _ => None,
         };
@@ -74,26 +77,38 @@ impl<'a> Arena<'a> {
             machines,
             unclaimed,
             wire,
+            _pinned: match site.has_guests() {
+                true => None,
+                false => Some(PinnedThread::here()?),
+            },
         })
     }
 
     /// Carries one out; says of each victim whether a frame of it arrived there.
     fn attempt(&mut self, attack: &Attack) -> anyhow::Result<Vec<bool>> {
-        let settler = self.site.hosts.first().context("no host")?.switch.settler();
-        let sender = match attack.by {
-            Attacker::Machine(place) => self.machines.get(place),
+        let host = self.site.hosts.first().context("no host")?;
+        let settler = host.switch().settler();
+        let stranger = match attack.by {
+            Attacker::Machine(place) => {
+                let machine = self.machines.get_mut(place);
+                let machine = machine.context("an attack without an attacker")?;
+                machine.send(&attack.frames)?;
+                None
+            }
             Attacker::Unclaimed(_) => self.unclaimed.as_ref().map(|(_, _, raw)| raw),
             Attacker::Wire => self.wire.as_ref(),
         };
-        let sender = sender.context("an attack without an attacker")?;
-        for frame in &attack.frames {
-            sender.send(frame)?;
+        if let Some(stranger) = stranger {
+            attack
+                .frames
+                .iter()
+                .try_for_each(|frame| stranger.send(frame))?;
         }
         settler.settle()?;
         let mut reached = Vec::new();
         for place in &attack.victims {
             let victim = self.machines.get_mut(*place).context("no such victim")?;
-            let received = victim.drain()?;
+            let received = victim.heard()?;
             reached.push(received.iter().any(|frame| attack.frames.contains(frame)));
         }
         Ok(reached)
@@ -101,11 +116,13 @@ impl<'a> Arena<'a> {
 
     /// Lets machines say where they are, so that no bridge believes an earlier forger; forgets what was heard.
     fn prepare(&mut self, attack: &Attack) -> anyhow::Result<()> {
-        let settler = self.site.hosts.first().context("no host")?.switch.settler();
+        let host = self.site.hosts.first().context("no host")?;
+        let settler = host.switch().settler();
         for place in &attack.known {
-            let (Some(resident), Some(raw)) =
-                (self.site.machines.get(*place), self.machines.get(*place))
-            else {
+            let (Some(resident), Some(raw)) = (
+                self.site.machines.get(*place),
+                self.machines.get_mut(*place),
+            ) else {
                 continue;
             };
             let mac = resident.port.mac;
@@ -117,12 +134,13 @@ impl<'a> Arena<'a> {
                     target_mac: MacAddress::ZERO,
                     target_ip: own,
                 };
-                raw.send(&FrameBuilder::new(mac, MacAddress::BROADCAST).arp(&announcement))?;
+                let frame = FrameBuilder::new(mac, MacAddress::BROADCAST).arp(&announcement);
+                raw.send(&[frame])?;
             }
         }
         settler.settle()?;
         for machine in &mut self.machines {
-            machine.drain()?;
+            machine.heard()?;
         }
         Ok(())
     }
@@ -154,6 +172,17 @@ impl<'a> Arena<'a> {
     }
 }
 
+impl Drop for Arena<'_> {
+    fn drop(&mut self) {
+        if let Some((host, port, _)) = self.unclaimed.take()
+            && let Some(host) = self.site.hosts.get(host)
+        {
+            // It goes with its namespace otherwise.
+            let _ = host.switch().unplug(&[port]);
+        }
+    }
+}
+
 /// Carries all out where nothing is enforced: who was reached, by attack and victim.
 pub(super) fn unprotected(
     site: &Site,
@@ -161,7 +190,6 @@ pub(super) fn unprotected(
     progress: &Progress,
 ) -> anyhow::Result<Vec<Vec<bool>>> {
     let mut arena = Arena::open(site, attacks)?;
-    let _pinned = PinnedThread::here()?;
     let mut reached = Vec::new();
     for attack in attacks {
         progress.detail(&attack.name);
@@ -181,7 +209,6 @@ pub(super) fn protected(
     progress: &Progress,
 ) -> anyhow::Result<Vec<Assault>> {
     let mut arena = Arena::open(site, attacks)?;
-    let _pinned = PinnedThread::here()?;
     let mut assaults = Vec::new();
     for (attack, before) in attacks.iter().zip(before) {
         progress.detail(&attack.name);

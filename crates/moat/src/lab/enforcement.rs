@@ -1,4 +1,4 @@
-//! The documents put into force on every host of the lab, through the same steps as `moat apply`, and
+//! The documents put into force on every host of the lab, through the same steps as `moat apply`, or found there, and
 //! what the kernels have counted since. Leaves what should happen to a frame to `prediction`.
 
 use std::collections::BTreeMap;
@@ -45,11 +45,25 @@ impl From<anyhow::Error> for NotApplied {
 pub(super) fn apply(site: &Site, catalog: &Catalog) -> Result<Vec<Enforced>, NotApplied> {
     site.hosts
         .iter()
-        .map(|host| host.switch.namespace().run(|| apply_on(host, catalog)))
+        .map(|host| {
+            host.switch().namespace().run(|| {
+                let mut meant = meant_on(host, catalog)?;
+                commit(&mut meant.datapath, &meant.program)?;
+                Ok(meant)
+            })
+        })
         .collect()
 }
 
-fn apply_on(host: &HostSite, catalog: &Catalog) -> Result<Enforced, NotApplied> {
+/// What the documents mean on every host, for whoever puts it into force by other means.
+pub(super) fn meant(site: &Site, catalog: &Catalog) -> Result<Vec<Enforced>, NotApplied> {
+    let hosts = site.hosts.iter();
+    hosts
+        .map(|host| host.switch().namespace().run(|| meant_on(host, catalog)))
+        .collect()
+}
+
+fn meant_on(host: &HostSite, catalog: &Catalog) -> Result<Enforced, NotApplied> {
     let observed = inventory::observe().map_err(|error| anyhow!(error))?;
     let program = policy::compile(catalog, host.name.as_deref(), &observed)
         .map_err(|error| anyhow!(error))?;
@@ -61,7 +75,6 @@ fn apply_on(host: &HostSite, catalog: &Catalog) -> Result<Enforced, NotApplied> 
     let mut datapath = NftablesDatapath::open().map_err(|error| anyhow!(error))?;
     let capabilities = datapath.capabilities().map_err(|error| anyhow!(error))?;
     let resolved = resolve(&program, &capabilities).map_err(NotApplied::Unmet)?;
-    commit(&mut datapath, &resolved.program)?;
     let mut degraded: Vec<String> = resolved
         .degraded
         .into_iter()
@@ -90,6 +103,27 @@ fn commit(datapath: &mut NftablesDatapath, program: &HostProgram) -> anyhow::Res
 }
 
 impl Enforced {
+    /// Makes sure that what is in force on its host is what the documents mean.
+    pub(super) fn confirm(&mut self) -> anyhow::Result<()> {
+        let mut lines = Vec::new();
+        for _ in 0..ATTEMPTS {
+            let installed = self.datapath.read()?;
+            let change = self.datapath.plan(&self.program, &installed);
+            if NftablesDatapath::is_nothing(&change) {
+                return Ok(());
+            }
+            let summary = change.summary.iter();
+            lines = summary.map(|line| format!("  {line:?}")).collect();
+            // Whoever enforces may be in the middle of it.
+            thread::sleep(Duration::from_millis(100));
+        }
+        bail!(
+            "what is in force on {} is not what the documents mean:\n{}",
+            self.program.host,
+            lines.join("\n")
+        )
+    }
+
     /// Frames that each guard, rule and default has counted so far.
     pub(super) fn counted(&mut self) -> anyhow::Result<Counted> {
         let installed = self.datapath.read()?;

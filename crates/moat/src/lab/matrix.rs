@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use policy::Catalog;
 use policy::program::ConnectionState;
 use serde::{Deserialize, Serialize};
@@ -79,42 +79,42 @@ pub(super) fn ask_all(
             let version = if *ipv6 { 6 } else { 4 };
             progress.detail(&format!("{} over IPv{version}", service.name));
         }
-        let asked: Vec<anyhow::Result<bool>> = thread::scope(|scope| {
-            let threads: Vec<_> = round
-                .iter()
-                .map(|question| scope.spawn(move || ask(site, *question, patience)))
+        // Questions of one machine stand beside each other.
+        let askers = round.chunk_by(|one, other| one.0 == other.0);
+        let asked: Vec<anyhow::Result<Vec<bool>>> = thread::scope(|scope| {
+            let threads: Vec<_> = askers
+                .map(|questions| scope.spawn(move || ask(site, questions, patience)))
                 .collect();
             let joined = threads.into_iter().map(|thread| thread.join());
             joined
                 .map(|ended| ended.unwrap_or_else(|_| Err(anyhow!("a machine's thread panicked"))))
                 .collect()
         });
-        for answer in asked {
-            answers.push(answer?);
+        for some in asked {
+            answers.extend(some?);
         }
     }
     for (number, question) in questions.iter().enumerate() {
         if let Some(answer @ false) = answers.get_mut(number)
             && expected(number)
         {
-            *answer = ask(site, *question, Duration::from_secs(2))?;
+            let patience = patience.saturating_mul(4).max(Duration::from_secs(2));
+            *answer = ask(site, &[*question], patience)?.contains(&true);
         }
     }
     Ok(answers)
 }
 
-fn ask(
-    site: &Site,
-    (from, to, ipv6, service): Question,
-    patience: Duration,
-) -> anyhow::Result<bool> {
-    let (Some(from), Some(to)) = (site.machines.get(from), site.machines.get(to)) else {
-        return Ok(false);
-    };
-    match to.address(ipv6) {
-        Some(address) => service.ask(&from.machine, address, patience),
-        None => Ok(false),
-    }
+/// Asks questions of one machine, all at once.
+fn ask(site: &Site, questions: &[Question], patience: Duration) -> anyhow::Result<Vec<bool>> {
+    let asked = questions.iter().map(|(_, to, ipv6, service)| {
+        let to = site.machines.get(*to).and_then(|to| to.address(*ipv6));
+        Ok((*service, to.context("a question to nobody")?))
+    });
+    let asked: Vec<_> = asked.collect::<anyhow::Result<_>>()?;
+    let from = questions.first().and_then(|one| site.machines.get(one.0));
+    let from = from.context("a question of nobody")?;
+    from.machine.ask(&asked, patience)
 }
 
 /// Asks everything with moat in force and puts it beside what was answered `before` and what the evaluator says.

@@ -4,21 +4,24 @@
 
 mod assault;
 mod attacks;
+mod body;
 mod demo;
 mod enforcement;
 mod guest;
+mod hypervisor;
 mod matrix;
 mod play;
 mod prediction;
 mod present;
 mod progress;
+mod real;
 mod report;
 mod services;
 mod site;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -30,6 +33,8 @@ use testbed::guest::inside_guest;
 
 use crate::fault::{Failure, Outcome};
 use crate::output;
+use attacks::Attack;
+use body::Material;
 use enforcement::{Enforced, NotApplied};
 use progress::Progress;
 use report::{MachineReport, Report};
@@ -45,8 +50,11 @@ pub(crate) struct LabArguments {
     #[arg(long)]
     here: bool,
     /// Leave the lab running until Ctrl-C, and say how to get in; stays on this kernel
-    #[arg(long)]
+    #[arg(long, conflicts_with = "guests")]
     keep: bool,
+    /// What the machines are made of
+    #[arg(long, value_enum, value_name = "WHAT")]
+    guests: Option<Material>,
     /// The documents that a host put into this guest
     #[arg(long, hide = true, value_name = "FILE")]
     in_guest: Option<PathBuf>,
@@ -75,7 +83,12 @@ pub(crate) fn run(arguments: &LabArguments, as_json: bool) -> Result<Outcome, Fa
         Some(_) => Progress::Console,
         None => Progress::for_people(),
     };
-    let outcome = experiment(arguments, as_json, &sources, &catalog, progress);
+    let start = Instant::now();
+    let outcome = match arguments.guests.unwrap_or_default() {
+        Material::Namespaces => experiment(arguments, as_json, &sources, &catalog, progress, start),
+        Material::Qemu => real::experiment(&sources, &catalog, arguments.here, &progress)
+            .and_then(|report| conclude(report, as_json, progress, start)),
+    };
     progress.clear();
     outcome.map_err(failed)
 }
@@ -90,6 +103,7 @@ fn experiment(
     sources: &[Source],
     catalog: &Catalog,
     progress: Progress,
+    start: Instant,
 ) -> anyhow::Result<Outcome> {
     progress.step("building the hosts and their machines");
     let guarded = Site::build(catalog, &progress).context("cannot build the lab; it needs root")?;
@@ -102,8 +116,7 @@ fn experiment(
             progress.step(&reason(&unmet));
             let mut report = guest::run(sources, &progress).with_context(|| refusal(&unmet))?;
             report.guest_because = Some(reason(&unmet));
-            progress.clear();
-            return conclude(&report, as_json);
+            return conclude(report, as_json, progress, start);
         }
     };
     let report = measure(&guarded, catalog, &mut hosts, &progress)?;
@@ -111,8 +124,7 @@ fn experiment(
         guest::deliver(&report)?;
         return Ok(Outcome::Fine);
     }
-    progress.clear();
-    let outcome = conclude(&report, as_json)?;
+    let outcome = conclude(report, as_json, progress, start)?;
     if arguments.keep {
         play::stay(&guarded);
     }
@@ -126,6 +138,12 @@ fn without_tracking(catalog: &mut Catalog) {
             profile.stateful = Some(Stateful::Preferred);
         }
     }
+}
+
+/// What was reached without moat: by questions, and by attacks and their victims.
+struct Unprotected {
+    answers: Vec<bool>,
+    reached: Vec<Vec<bool>>,
 }
 
 /// Everything, before and after.
@@ -142,18 +160,42 @@ fn measure(
         guarded,
         matrix::closed_port(guarded, catalog, hosts),
     );
-    let (before, unprotected) = {
+    let before = {
         progress.step("building the same without moat");
         let open = Site::build(catalog, progress)?;
-        progress.step("asking who reaches whom without moat");
-        let before = matrix::ask_all(&open, patience, progress, &|_| true)?;
-        progress.step("attacking without moat");
-        (before, assault::unprotected(&open, &attacks, progress)?)
+        without_moat(&open, &attacks, patience, progress)?
     };
+    with_moat(
+        guarded, &before, &attacks, catalog, hosts, patience, progress,
+    )
+}
+
+fn without_moat(
+    open: &Site,
+    attacks: &[Attack],
+    patience: Duration,
+    progress: &Progress,
+) -> anyhow::Result<Unprotected> {
+    progress.step("asking who reaches whom without moat");
+    let answers = matrix::ask_all(open, patience, progress, &|_| true)?;
+    progress.step("attacking without moat");
+    let reached = assault::unprotected(open, attacks, progress)?;
+    Ok(Unprotected { answers, reached })
+}
+
+fn with_moat(
+    guarded: &Site,
+    before: &Unprotected,
+    attacks: &[Attack],
+    catalog: &Catalog,
+    hosts: &mut [Enforced],
+    patience: Duration,
+    progress: &Progress,
+) -> anyhow::Result<Report> {
     progress.step("asking who reaches whom with moat");
-    let cells = matrix::measure(guarded, &before, catalog, hosts, patience, progress)?;
+    let cells = matrix::measure(guarded, &before.answers, catalog, hosts, patience, progress)?;
     progress.step("attacking with moat");
-    let attacks = assault::protected(guarded, &attacks, &unprotected, catalog, hosts, progress)?;
+    let attacks = assault::protected(guarded, attacks, &before.reached, catalog, hosts, progress)?;
     let machines = guarded.machines.iter().map(|machine| MachineReport {
         name: machine.name().to_owned(),
         host: machine.host,
@@ -166,6 +208,12 @@ fn measure(
             .collect(),
     });
     Ok(Report {
+        guests: match guarded.has_guests() {
+            true => Material::Qemu,
+            false => Material::Namespaces,
+        },
+        untracked: None,
+        seconds: 0,
         kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
             .unwrap_or_default()
             .trim()
@@ -187,11 +235,18 @@ fn measure(
     })
 }
 
-fn conclude(report: &Report, as_json: bool) -> anyhow::Result<Outcome> {
+fn conclude(
+    mut report: Report,
+    as_json: bool,
+    progress: Progress,
+    start: Instant,
+) -> anyhow::Result<Outcome> {
+    progress.clear();
+    report.seconds = start.elapsed().as_secs();
     if as_json {
         output::json(&report.to_json()?);
     } else {
-        output::print(&present::picture(report));
+        output::print(&present::picture(&report));
     }
     Ok(Outcome::findings(report.disagreements() > 0))
 }

@@ -2,6 +2,7 @@
 
 use std::{env, thread};
 
+use super::body::Body;
 use super::site::Site;
 
 /// Says how to get in, and stays until the process is ended; with it everything goes.
@@ -12,14 +13,17 @@ pub(super) fn stay(site: &Site) -> ! {
     println!();
     for host in &site.hosts {
         let name = host.name.as_deref().unwrap_or("host");
-        let path = host.switch.namespace().path();
+        let path = host.switch().namespace().path();
         println!(
             "  {name:<10} nsenter --net={} {moat} status",
             path.display()
         );
     }
     for resident in &site.machines {
-        let path = resident.machine.namespace().path();
+        let Body::Namespace(machine) = &resident.machine else {
+            continue;
+        };
+        let path = machine.namespace().path();
         println!(
             "  {:<10} nsenter --net={} bash",
             resident.name(),

@@ -6,6 +6,7 @@ mod tables;
 
 use std::fmt::Write;
 
+use super::body::Material;
 use super::report::Report;
 use crate::output::{Style, paint};
 
@@ -34,6 +35,16 @@ fn write_page(page: &mut String, report: &Report) -> std::fmt::Result {
             page,
             "  Measured on this machine's own kernel, {}.",
             report.kernel
+        )?;
+    }
+    if let Some(reason) = &report.untracked {
+        writeln!(
+            page,
+            "  {}",
+            paint(
+                Style::Bad,
+                format!("Less than the documents require: {reason}, so")
+            )
         )?;
     }
     let mut degraded = report.degraded.clone();
@@ -71,6 +82,12 @@ fn verdict(page: &mut String, report: &Report) -> std::fmt::Result {
                 "and for everything denied the kernel's counter of the rule that denies it has moved."
             )
         )?;
+        if report.guests == Material::Qemu {
+            let agents = "What the agents have put into the kernel was read back, and is what the documents compile to.";
+            writeln!(page, "{}", paint(Style::Good, agents))?;
+        }
+        let took = format!("All of it took {}.", duration(report.seconds));
+        writeln!(page, "{}", paint(Style::Faint, took))?;
         return writeln!(page);
     }
     writeln!(
@@ -111,6 +128,13 @@ fn verdict(page: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     writeln!(page)
+}
+
+fn duration(seconds: u64) -> String {
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
 }
 
 fn answered(yes: bool) -> &'static str {

@@ -3,15 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use super::assault::Assault;
+use super::body::Material;
 use super::matrix::Cell;
 
 /// One run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Report {
+    /// What the machines are made of.
+    pub(super) guests: Material,
     /// The kernel that was measured.
     pub(super) kernel: String,
     /// Why it is another kernel than this machine's own.
     pub(super) guest_because: Option<String>,
+    /// Why connections are not tracked although the documents require it.
+    pub(super) untracked: Option<String>,
+    /// From the start to this report, in seconds.
+    pub(super) seconds: u64,
     /// What documents preferred and the kernel could not do.
     pub(super) degraded: Vec<String>,
     /// The name of the wire between the hosts.

@@ -1,15 +1,12 @@
 //! What machines ask of each other in the lab, and the frames that such a question is made of.
-//! Knows sockets and frames; what should become of them is left to `prediction`.
+//! Knows frames; asking is left to `body`, and what should become of them is left to `prediction`.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::IpAddr;
 
+use super::site::Resident;
 use anyhow::bail;
 use frame::build::{ArpPacket, nd_option, solicited_node};
 use frame::{FrameBuilder, MacAddress, TcpFlags, ipv6_multicast_mac};
-use testbed::{Machine, Reach};
-
-use super::site::Resident;
 
 /// Something that one machine can ask of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +41,6 @@ pub(super) const SERVICES: [Service; 5] = [
 ];
 
 impl Service {
-    /// Asks for real, and waits that long for an answer.
-    pub(super) fn ask(
-        self,
-        from: &Machine,
-        to: IpAddr,
-        patience: Duration,
-    ) -> anyhow::Result<bool> {
-        let reach = match self.port {
-            None => from.ping(to, patience)?,
-            Some(port) => from.reach_tcp(SocketAddr::new(to, port), patience)?,
-        };
-        Ok(reach == Reach::Answered)
-    }
-
     /// The frames of a conversation in their order, each with whether it is the asker's: address resolution, then
     /// the question and its answer.
     pub(super) fn frames(

@@ -1,5 +1,7 @@
-//! The throw-away house: hosts as namespaces with their bridges, a wire between them, machines as
-//! namespaces, all as the documents declare. Knows nothing of policy.
+//! The throw-away house: hosts as namespaces with their bridges, a wire between them, machines as namespaces or as
+//! guests of QEMU, all as the documents declare. Knows nothing of policy.
+
+mod guests;
 
 use std::net::IpAddr;
 
@@ -8,9 +10,11 @@ use ipnet::IpNet;
 use policy::Catalog;
 use policy::document::{Host, Port};
 use testbed::{
-    Machine, MachineAddress, MachineSpec, NamespaceOptions, RawPort, Switch, SwitchSpec, join,
+    Machine, MachineAddress, MachineSpec, NamespaceOptions, Switch, SwitchPort, SwitchSpec, join,
 };
 
+use super::body::{Body, Material};
+use super::hypervisor::Hypervisor;
 use super::progress::Progress;
 use super::services::SERVICES;
 
@@ -27,7 +31,36 @@ pub(super) struct Site {
 pub(super) struct HostSite {
     /// `None`: no document declares a host.
     pub(super) name: Option<String>,
-    pub(super) switch: Switch,
+    pub(super) place: Place,
+}
+
+/// What a host consists of.
+pub(super) enum Place {
+    /// A bridge and no more.
+    Switch(Switch),
+    /// A libvirtd, too.
+    Hypervisor(Box<Hypervisor>),
+}
+
+impl HostSite {
+    pub(super) fn switch(&self) -> &Switch {
+        match &self.place {
+            Place::Switch(switch) => switch,
+            Place::Hypervisor(hypervisor) => hypervisor.switch(),
+        }
+    }
+
+    /// Plugs in an interface that no document knows.
+    pub(super) fn plug_unclaimed(&self, bridge: usize) -> anyhow::Result<SwitchPort> {
+        let switch = self.switch();
+        let mut port = switch.draft(bridge, switch.ends(), Some("unclaimed"));
+        if let Place::Hypervisor(_) = self.place {
+            // libvirt gives the names vnetN itself.
+            port.device = "unclaimed0".to_owned();
+        }
+        let port = switch.plug_as(port)?;
+        Ok(port)
+    }
 }
 
 /// One virtual machine with its one port.
@@ -37,7 +70,7 @@ pub(super) struct Resident {
     pub(super) host: usize,
     /// Which of the switch's bridges.
     pub(super) bridge: usize,
-    pub(super) machine: Machine,
+    pub(super) machine: Body,
 }
 
 impl Resident {
@@ -53,16 +86,18 @@ impl Resident {
     pub(super) fn name(&self) -> &str {
         self.port.vm.as_deref().unwrap_or(&self.port.name)
     }
-
-    /// Its end of the wire.
-    pub(super) fn raw(&self) -> anyhow::Result<RawPort> {
-        Ok(self.machine.port().open()?)
-    }
 }
 
 impl Site {
-    /// Builds what the catalog declares; `progress` hears of every step.
+    /// Builds what the catalog declares out of namespaces; `progress` hears of every step.
     pub(super) fn build(catalog: &Catalog, progress: &Progress) -> anyhow::Result<Self> {
+        let mut site = Self::hosts(catalog, Material::Namespaces)?;
+        site.populate(catalog, progress)?;
+        Ok(site)
+    }
+
+    /// Builds the hosts that the catalog declares, for machines of that material.
+    pub(super) fn hosts(catalog: &Catalog, material: Material) -> anyhow::Result<Self> {
         let declared: Vec<&Host> = catalog.hosts.values().collect();
         if declared.len() > 2 {
             bail!(
@@ -82,31 +117,58 @@ impl Site {
         };
         let mut hosts = Vec::new();
         for name in names {
-            let switch = Switch::with(&spec).context("cannot build a host")?;
-            hosts.push(HostSite { name, switch });
+            let place = match material {
+                Material::Namespaces => {
+                    Place::Switch(Switch::with(&spec).context("cannot build a host")?)
+                }
+                Material::Qemu => {
+                    let called = name.as_deref().unwrap_or("host");
+                    let started = Hypervisor::start(called, spec.clone());
+                    Place::Hypervisor(Box::new(started.context("cannot start a hypervisor")?))
+                }
+            };
+            hosts.push(HostSite { name, place });
         }
         let wire = match (declared.as_slice(), hosts.as_slice()) {
-            ([one, other], [first, second]) => wire(one, other, &first.switch, &second.switch)?,
+            ([one, other], [first, second]) => wire(one, other, first.switch(), second.switch())?,
             _ => None,
         };
-        let mut site = Self {
+        Ok(Self {
             hosts,
             machines: Vec::new(),
             wire,
-        };
+        })
+    }
+
+    /// Adds the machines; guests boot.
+    pub(super) fn populate(
+        &mut self,
+        catalog: &Catalog,
+        progress: &Progress,
+    ) -> anyhow::Result<()> {
+        if self.has_guests() {
+            return self.boot(catalog, progress);
+        }
         for (number, port) in catalog.ports.values().enumerate() {
             progress.detail(&format!(
                 "starting machine {} of {}",
                 number.saturating_add(1),
                 catalog.ports.len()
             ));
-            site.add(catalog, port)
+            self.add(catalog, port)
                 .with_context(|| format!("cannot build the machine of port {}", port.name))?;
         }
-        Ok(site)
+        Ok(())
     }
 
-    fn add(&mut self, catalog: &Catalog, port: &Port) -> anyhow::Result<()> {
+    /// Whether its machines are guests of QEMU.
+    pub(super) fn has_guests(&self) -> bool {
+        let mut hosts = self.hosts.iter();
+        hosts.any(|host| matches!(host.place, Place::Hypervisor(_)))
+    }
+
+    /// Where a port's machine belongs: which host, and which of its bridges.
+    fn location(&self, catalog: &Catalog, port: &Port) -> anyhow::Result<(usize, usize)> {
         let hosts = || self.hosts.iter();
         let host = match &port.host {
             Some(wanted) => hosts().position(|host| host.name.as_ref() == Some(wanted)),
@@ -118,8 +180,12 @@ impl Site {
             .networks
             .get(&port.network)
             .with_context(|| format!("{}: no document declares its network", port.origin))?;
-        let bridge = bridge_number(&network.bridge)?;
-        let switch = &self.hosts.get(host).context("no such host")?.switch;
+        Ok((host, bridge_number(&network.bridge)?))
+    }
+
+    fn add(&mut self, catalog: &Catalog, port: &Port) -> anyhow::Result<()> {
+        let (host, bridge) = self.location(catalog, port)?;
+        let switch = self.hosts.get(host).context("no such host")?.switch();
         let spec = MachineSpec {
             device: port.device.clone(),
             mac: Some(port.mac.0),
@@ -136,7 +202,7 @@ impl Site {
             port: port.clone(),
             host,
             bridge,
-            machine,
+            machine: Body::Namespace(machine),
         });
         Ok(())
     }

@@ -104,7 +104,12 @@ impl Host {
             .append(true)
             .open(path("log"))
             .expect("a file");
-        let mut command = self.moat(&["agent", &path("documents"), "--no-libvirt"]);
+        let mut command = self.moat(&[
+            "agent",
+            &path("documents"),
+            "--no-libvirt",
+            "--no-openvswitch",
+        ]);
         command
             .args(["--socket", &path("agent.sock"), "--state", &path("state")])
             .args(["--runtime", &path("runtime"), "--filters", &path("filters")])

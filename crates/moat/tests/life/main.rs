@@ -2,6 +2,7 @@
 //! what of it anybody else gets to see.
 
 mod cost;
+mod demo;
 mod documents;
 mod ending;
 mod host;

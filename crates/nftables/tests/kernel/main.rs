@@ -4,4 +4,5 @@ mod changes;
 mod expressions;
 mod sets;
 mod support;
+mod tracking;
 mod watching;

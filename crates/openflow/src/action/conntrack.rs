@@ -30,6 +30,12 @@ pub(super) fn encode(
     writer: &mut Writer,
     depth: u8,
 ) -> Result<(), EncodeError> {
+    if ct.force && !ct.commit {
+        return Err(EncodeError::Unencodable {
+            what: "ct",
+            reason: "forced without commit",
+        });
+    }
     let start = begin_nicira(writer, CT);
     writer.u16(if ct.commit { COMMIT } else { 0 } | if ct.force { FORCE } else { 0 });
     match &ct.zone {
@@ -73,7 +79,9 @@ pub(super) fn decode(
             .and_then(|field| part(field, place))
             .map(CtZone::Field)
     };
-    let Some(zone) = zone.filter(|_| flags & !(COMMIT | FORCE) == 0) else {
+    // To force without committing means nothing.
+    let meaningful = matches!(flags, 0 | COMMIT) || flags == COMMIT | FORCE;
+    let Some(zone) = zone.filter(|_| meaningful) else {
         return Ok(None);
     };
     let table = Some(body.u8(WHAT)?).filter(|table| *table != NO_TABLE);
@@ -92,6 +100,16 @@ pub(super) fn decode(
 }
 
 pub(super) fn encode_nat(nat: &Nat, writer: &mut Writer) -> Result<(), EncodeError> {
+    let plain = Nat {
+        side: None,
+        ..Nat::default()
+    };
+    if nat.side.is_none() && *nat != plain {
+        return Err(EncodeError::Unencodable {
+            what: "nat",
+            reason: "told what to choose from without src or dst",
+        });
+    }
     let start = begin_nicira(writer, NAT);
     writer.zeros(2);
     let side = match nat.side {
@@ -149,7 +167,9 @@ pub(super) fn decode_nat(body: &mut Reader<'_>) -> Result<Option<Action>, Decode
     let half = only_last(IPV4_FIRST, IPV4_LAST)
         || only_last(IPV6_FIRST, IPV6_LAST)
         || only_last(PORT_FIRST, PORT_LAST);
-    if !known_flags || both_sides || families || half {
+    // What follows the connection has nothing to choose.
+    let idle = flags & (SOURCE | DESTINATION) == 0 && (flags != 0 || present != 0);
+    if !known_flags || both_sides || families || half || idle {
         return Ok(None);
     }
     let there = |bit: u16| present & bit != 0;

@@ -24,14 +24,10 @@ pub(super) fn encode(controller: &Controller, writer: &mut Writer) -> Result<(),
     let start = begin_nicira(writer, CONTROLLER2);
     writer.zeros(6);
     if controller.max_len != 0xffff {
-        property(writer, MAX_LEN, &controller.max_len.to_be_bytes())?;
+        half(writer, MAX_LEN, controller.max_len)?;
     }
     if controller.controller_id != 0 {
-        property(
-            writer,
-            CONTROLLER_ID,
-            &controller.controller_id.to_be_bytes(),
-        )?;
+        half(writer, CONTROLLER_ID, controller.controller_id)?;
     }
     if controller.reason != PacketInReason::Action {
         property(writer, REASON, &[controller.reason.wire()])?;
@@ -46,6 +42,12 @@ pub(super) fn encode(controller: &Controller, writer: &mut Writer) -> Result<(),
         property(writer, METER, &meter.to_be_bytes())?;
     }
     finish(writer, start)
+}
+
+/// A number of 16 bits; the two bytes that fill up count in its length.
+fn half(writer: &mut Writer, kind: u16, value: u16) -> Result<(), EncodeError> {
+    let [high, low] = value.to_be_bytes();
+    property(writer, kind, &[high, low, 0, 0])
 }
 
 fn property(writer: &mut Writer, kind: u16, value: &[u8]) -> Result<(), EncodeError> {
@@ -98,7 +100,13 @@ pub(super) fn decode(subtype: u16, body: &mut Reader<'_>) -> Result<Option<Actio
             METER => read.meter = Some(value.u32(WHAT)?),
             _ => return Ok(None),
         }
-        if !value.is_empty() {
+        let padding = value.take_rest();
+        let expected = if matches!(kind, MAX_LEN | CONTROLLER_ID) {
+            2
+        } else {
+            0
+        };
+        if padding.len() != expected || padding.iter().any(|byte| *byte != 0) {
             return Ok(None);
         }
     }

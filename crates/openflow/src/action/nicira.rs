@@ -83,13 +83,11 @@ pub(super) fn encode(
         Action::Resubmit {
             port,
             table,
-            original_tuple,
+            original_tuple: _,
         } => {
             port.unwrap_or(PortNumber::IN_PORT)
                 .write_u16(writer, "the port of resubmit")?;
-            if table.is_some() || *original_tuple {
-                writer.u8(table.unwrap_or(NO_TABLE));
-            }
+            writer.u8(table.unwrap_or(NO_TABLE));
         }
         Action::SetTunnel { id, wide } => {
             if *wide || u32::try_from(*id).is_err() {
@@ -199,11 +197,6 @@ pub(super) fn encode(
 fn subtype(action: &Action, version: Version) -> Result<u16, EncodeError> {
     Ok(match action {
         Action::Resubmit {
-            table: None,
-            original_tuple: false,
-            ..
-        } => RESUBMIT,
-        Action::Resubmit {
             original_tuple: true,
             ..
         } => RESUBMIT_TABLE_CT,
@@ -237,6 +230,12 @@ fn subtype(action: &Action, version: Version) -> Result<u16, EncodeError> {
         Action::DecNshTtl if version >= Version::V1_3 => DEC_NSH_TTL,
         Action::CheckPacketLarger { .. } => CHECK_PKT_LARGER,
         Action::DeleteField(_) => DELETE_FIELD,
+        Action::DecNshTtl => {
+            return Err(EncodeError::NotInVersion {
+                what: "dec_nsh_ttl",
+                version,
+            });
+        }
         _ => {
             return Err(EncodeError::NotInVersion {
                 what: "an action",
@@ -439,9 +438,6 @@ fn decode_fixed(subtype: u16, body: &mut Reader<'_>) -> Result<Option<Action>, D
                 body.u8(WHAT)?
             };
             let original_tuple = subtype == RESUBMIT_TABLE_CT;
-            if subtype == RESUBMIT_TABLE && table == NO_TABLE {
-                return Ok(None);
-            }
             Action::Resubmit {
                 port,
                 table: Some(table).filter(|table| *table != NO_TABLE),

@@ -110,7 +110,7 @@ fields! {
     Ipv6Dst: "ipv6_dst" "", 128, Ipv6, Bits, Ipv6, ReadWrite,
         [(V1_2, OXM_OF, 27, "OXM_OF_IPV6_DST", 16), (V1_0, NXM_NX, 20, "NXM_NX_IPV6_DST", 16)];
     /// Bit 0: a fragment. Bit 1: not the first.
-    IpFrag: "ip_frag" "nw_frag", 8, Fragment, Bits, Ip, ReadOnly, [(V1_0, NXM_NX, 26, "NXM_NX_IP_FRAG", 1)];
+    IpFrag: "ip_frag" "nw_frag", 2, Fragment, Bits, Ip, ReadOnly, [(V1_0, NXM_NX, 26, "NXM_NX_IP_FRAG", 1)];
     /// DSCP, six bits.
     IpDscp: "ip_dscp" "", 6, Decimal, Exact, Ip, ReadWrite, [(V1_2, OXM_OF, 8, "OXM_OF_IP_DSCP", 1)];
     /// The same as bits 2 to 7 of the TOS byte, as Nicira's actions name it. A match has [`IpDscp`](Self::IpDscp)
@@ -229,9 +229,9 @@ fields! {
     /// Service header flags.
     NshFlags: "nsh_flags" "", 8, Decimal, Bits, Nsh, ReadWrite, [(V1_0, NXOXM_NSH, 1, "NXOXM_NSH_FLAGS", 1)];
     /// Service header TTL.
-    NshTtl: "nsh_ttl" "", 8, Decimal, Exact, Nsh, ReadWrite, [(V1_0, NXOXM_NSH, 10, "NXOXM_NSH_TTL", 1)];
+    NshTtl: "nsh_ttl" "", 6, Decimal, Exact, Nsh, ReadWrite, [(V1_0, NXOXM_NSH, 10, "NXOXM_NSH_TTL", 1)];
     /// Service header metadata type.
-    NshMdtype: "nsh_mdtype" "", 8, Decimal, Exact, Nsh, ReadOnly, [(V1_0, NXOXM_NSH, 2, "NXOXM_NSH_MDTYPE", 1)];
+    NshMdtype: "nsh_mdtype" "", 4, Decimal, Exact, Nsh, ReadOnly, [(V1_0, NXOXM_NSH, 2, "NXOXM_NSH_MDTYPE", 1)];
     /// Service header next protocol.
     NshNp: "nsh_np" "", 8, Decimal, Exact, Nsh, ReadOnly, [(V1_0, NXOXM_NSH, 3, "NXOXM_NSH_NP", 1)];
     /// Service path.

@@ -37,6 +37,11 @@ impl Match {
         };
         let ip = || eth_type(&[0x0800, 0x86dd]);
         let protocol = |number| self.exact_value(Field::IpProto) == Some(number);
+        // Of a later fragment no ports can be asked for; of ICMP Open vSwitch takes even that.
+        let later = self
+            .get(Field::IpFrag)
+            .is_some_and(|known| known.value() & 2 != 0);
+        let transport = |number| ip() && protocol(number) && !later;
         let icmpv6 = || eth_type(&[0x86dd]) && protocol(58);
         let neighbour = |types: &[u128]| {
             icmpv6()
@@ -59,9 +64,9 @@ impl Match {
             Prerequisite::Ipv6 => eth_type(&[0x86dd]),
             Prerequisite::Ip => ip(),
             Prerequisite::Arp => eth_type(&[0x0806, 0x8035]),
-            Prerequisite::Tcp => ip() && protocol(6),
-            Prerequisite::Udp => ip() && protocol(17),
-            Prerequisite::Sctp => ip() && protocol(132),
+            Prerequisite::Tcp => transport(6),
+            Prerequisite::Udp => transport(17),
+            Prerequisite::Sctp => transport(132),
             Prerequisite::Icmpv4 => eth_type(&[0x0800]) && protocol(1),
             Prerequisite::Icmpv6 => icmpv6(),
             Prerequisite::Nd => neighbour(&[135, 136]),
@@ -73,7 +78,7 @@ impl Match {
                     && match field {
                         Field::CtNwSrc | Field::CtNwDst => eth_type(&[0x0800]),
                         Field::CtIpv6Src | Field::CtIpv6Dst => eth_type(&[0x86dd]),
-                        _ => ip(),
+                        _ => true,
                     }
             }
         }
@@ -86,7 +91,7 @@ impl Match {
         self.get(Field::CtState).is_some_and(|known| {
             let (value, mask) = (known.value() as u32, known.mask() as u32);
             let valid = mask & ct_state::INVALID != 0 && value & ct_state::INVALID == 0;
-            value & ct_state::TRACKED != 0 && (valid || value & of_valid != 0)
+            (value & ct_state::TRACKED != 0 && valid) || value & of_valid != 0
         })
     }
 }

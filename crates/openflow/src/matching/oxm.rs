@@ -19,10 +19,15 @@ pub(super) fn encode_with_header(
     let start = writer.len();
     writer.u16(OXM_MATCH);
     writer.u16(0);
-    encode(wanted, Dialect::Oxm(version), writer)?;
+    encode(wanted, oxm(version), writer)?;
     writer.patch_length(start.saturating_add(2), start, "a match")?;
     writer.pad8(start);
     Ok(())
+}
+
+/// Before 1.2 the extensible match is Open vSwitch's own addition, and has the fields of 1.2.
+fn oxm(version: Version) -> Dialect {
+    Dialect::Oxm(version.max(Version::V1_2))
 }
 
 pub(super) fn decode_with_header(reader: &mut Reader<'_>) -> Result<Match, DecodeError> {
@@ -59,7 +64,7 @@ pub(super) fn encode_oxm(
     writer: &mut Writer,
 ) -> Result<(), EncodeError> {
     let start = writer.len();
-    encode(wanted, Dialect::Oxm(version), writer).inspect_err(|_| writer.truncate(start))
+    encode(wanted, oxm(version), writer).inspect_err(|_| writer.truncate(start))
 }
 
 fn encode(wanted: &Match, dialect: Dialect, writer: &mut Writer) -> Result<(), EncodeError> {
@@ -86,6 +91,13 @@ fn encode(wanted: &Match, dialect: Dialect, writer: &mut Writer) -> Result<(), E
             }
             Entry::Known(known) => encode_field(known, dialect, writer)?,
             Entry::Opaque(opaque) => {
+                let what = "an unknown match field";
+                if opaque.payload.len() != (opaque.header & 0xff) as usize {
+                    return Err(EncodeError::Unencodable {
+                        what,
+                        reason: "of another length than its header says",
+                    });
+                }
                 writer.u32(opaque.header);
                 writer.bytes(&opaque.payload);
             }

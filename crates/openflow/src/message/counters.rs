@@ -83,15 +83,16 @@ impl Counters {
                 span.encode(Version::V1_5, writer)?;
             }
         }
-        if let Some(flows) = self.flows {
-            writer.u32(head(3, 4));
-            writer.u32(flows);
-        }
         for (number, count) in [(4, self.packets), (5, self.bytes)] {
             if let Some(count) = count {
                 writer.u32(head(number, 8));
                 writer.u64(count);
             }
+        }
+        // In the order of Open vSwitch, which puts the flows last.
+        if let Some(flows) = self.flows {
+            writer.u32(head(3, 4));
+            writer.u32(flows);
         }
         for other in &self.others {
             writer.u32(other.header);

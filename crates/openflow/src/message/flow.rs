@@ -3,8 +3,9 @@
 use super::layout::{Wire, read_buffer, write_buffer};
 use super::nicira::{read_match, write_match};
 use crate::action::Action;
+use crate::field::{Field, FieldMatch};
 use crate::instruction::Instruction;
-use crate::matching::{Match, OpaqueField};
+use crate::matching::{Entry, Match};
 use crate::port_number::PortNumber;
 use crate::version::Version;
 use crate::wire::{DecodeError, EncodeError, Reader, Writer};
@@ -16,8 +17,6 @@ pub const ANY_GROUP: u32 = 0xffff_ffff;
 pub const ALL_TABLES: u8 = 0xff;
 /// The cookie that leaves a modified flow's cookie as it is, in Nicira's form.
 const KEEP_COOKIE: u64 = u64::MAX;
-/// The cookie as a field of a match in Nicira's form, with mask.
-pub(crate) const NXM_COOKIE_MASKED: u32 = 0x0001_3d10;
 
 /// What a flow mod does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -163,7 +162,15 @@ impl FlowMod {
         let length = reader.u16(WHAT)?;
         reader.skip(6, WHAT)?;
         flow.matching = read_match(length, reader)?;
-        flow.instructions = applied(Action::decode_list(version, reader)?);
+        if cookie == KEEP_COOKIE {
+            take_cookie(&mut flow.matching, &mut flow.cookie, &mut flow.cookie_mask);
+        }
+        // Above 1.0 Open vSwitch has instructions there, as in a flow mod of the version.
+        flow.instructions = if version == Version::V1_0 {
+            applied(Action::decode_list(version, reader)?)
+        } else {
+            Instruction::decode_list(version, reader)?
+        };
         Ok(flow)
     }
 
@@ -179,18 +186,17 @@ impl FlowMod {
         self.write_middle(Version::V1_0, writer)?;
         let length = writer.len();
         writer.zeros(8);
-        if filters {
-            let mut matching = self.matching.clone();
-            let payload = [self.cookie.to_be_bytes(), self.cookie_mask.to_be_bytes()].concat();
-            matching.push_opaque(OpaqueField {
-                header: NXM_COOKIE_MASKED,
-                payload,
-            });
-            write_match(&matching, length, writer)?;
-        } else {
-            write_match(&self.matching, length, writer)?;
+        write_match_with_cookie(
+            &self.matching,
+            self.cookie,
+            self.cookie_mask,
+            length,
+            writer,
+        )?;
+        if version == Version::V1_0 {
+            return encode_flattened(&self.instructions, version, writer);
         }
-        encode_flattened(&self.instructions, version, writer)
+        Instruction::encode_list(&self.instructions, version, writer)
     }
 
     fn read_middle(
@@ -245,8 +251,13 @@ impl Wire for FlowMod {
             flow.instructions = applied(Action::decode_list(version, reader)?);
             return Ok(flow);
         }
+        let importance = reader.u16(WHAT)?;
         // Padding before 1.4.
-        flow.importance = reader.u16(WHAT)?;
+        flow.importance = if version >= Version::V1_4 {
+            importance
+        } else {
+            0
+        };
         flow.matching = Match::decode(version, reader)?;
         flow.instructions = Instruction::decode_list(version, reader)?;
         Ok(flow)
@@ -281,6 +292,37 @@ impl Wire for FlowMod {
         self.matching.encode(version, writer)?;
         Instruction::encode_list(&self.instructions, version, writer)
     }
+}
+
+/// Takes the cookie out of a match in Nicira's form, if it stands last, as Open vSwitch and this crate write it.
+pub(crate) fn take_cookie(matching: &mut Match, cookie: &mut u64, mask: &mut u64) {
+    if let Some((Entry::Known(last), others)) = matching.entries().split_last()
+        && last.field() == Field::Cookie
+        && let (Ok(value), Ok(bits)) = (u64::try_from(last.value()), u64::try_from(last.mask()))
+    {
+        (*cookie, *mask) = (value, bits);
+        *matching = Match::from_entries(others.to_vec());
+    }
+}
+
+/// Writes a match in Nicira's form, and the cookie as its last field if it has a mask.
+pub(crate) fn write_match_with_cookie(
+    matching: &Match,
+    cookie: u64,
+    mask: u64,
+    position: usize,
+    writer: &mut Writer,
+) -> Result<(), EncodeError> {
+    if mask == 0 {
+        return write_match(matching, position, writer);
+    }
+    let mut entries = matching.entries().to_vec();
+    entries.push(Entry::Known(FieldMatch::masked(
+        Field::Cookie,
+        cookie,
+        mask,
+    )));
+    write_match(&Match::from_entries(entries), position, writer)
 }
 
 /// The instructions that say what a mere list of actions does.

@@ -1,12 +1,14 @@
 //! Flows as a switch has them, asked for and told.
 
 use super::counters::{Counters, Span};
-use super::flow::{ALL_TABLES, ANY_GROUP, NXM_COOKIE_MASKED, applied, encode_flattened};
+use super::flow::{
+    ALL_TABLES, ANY_GROUP, applied, encode_flattened, take_cookie, write_match_with_cookie,
+};
 use super::layout::{Wire, write_port16};
 use super::nicira::{read_match, write_match};
 use crate::action::Action;
 use crate::instruction::Instruction;
-use crate::matching::{Match, OpaqueField};
+use crate::matching::Match;
 use crate::port_number::PortNumber;
 use crate::version::Version;
 use crate::wire::{DecodeError, EncodeError, Reader, Writer};
@@ -99,12 +101,18 @@ impl FlowStatsRequest {
         let length = reader.u16(WHAT)?;
         let table = reader.u8(WHAT)?;
         reader.skip(3, WHAT)?;
-        Ok(Self {
+        let mut request = Self {
             table,
             out_port,
             matching: read_match(length, reader)?,
             ..Self::default()
-        })
+        };
+        take_cookie(
+            &mut request.matching,
+            &mut request.cookie,
+            &mut request.cookie_mask,
+        );
+        Ok(request)
     }
 
     /// Writes Nicira's form.
@@ -114,15 +122,13 @@ impl FlowStatsRequest {
         writer.u16(0);
         writer.u8(self.table);
         writer.zeros(3);
-        let mut matching = self.matching.clone();
-        if self.cookie_mask != 0 {
-            let payload = [self.cookie.to_be_bytes(), self.cookie_mask.to_be_bytes()].concat();
-            matching.push_opaque(OpaqueField {
-                header: NXM_COOKIE_MASKED,
-                payload,
-            });
-        }
-        write_match(&matching, length, writer)
+        write_match_with_cookie(
+            &self.matching,
+            self.cookie,
+            self.cookie_mask,
+            length,
+            writer,
+        )
     }
 }
 
@@ -189,7 +195,13 @@ impl Wire for FlowStats {
             body.skip(6, WHAT)?;
         } else {
             flow.flags = body.u16(WHAT)?;
-            flow.importance = body.u16(WHAT)?;
+            let importance = body.u16(WHAT)?;
+            // Padding before 1.4, as the flags are before 1.3.
+            flow.importance = if version >= Version::V1_4 {
+                importance
+            } else {
+                0
+            };
             body.skip(2, WHAT)?;
         }
         flow.cookie = body.u64(WHAT)?;
@@ -200,7 +212,12 @@ impl Wire for FlowStats {
         } else {
             flow.extensible_match =
                 version == Version::V1_1 && body.rest().starts_with(&EXTENSIBLE);
-            flow.matching = Match::decode(flow.match_version(version), body)?;
+            let form = if flow.extensible_match {
+                Version::V1_2
+            } else {
+                version
+            };
+            flow.matching = Match::decode(form, body)?;
             flow.instructions = Instruction::decode_list(version, body)?;
         }
         Ok(flow)
@@ -242,7 +259,7 @@ impl Wire for FlowStats {
         if version == Version::V1_0 {
             encode_flattened(&self.instructions, version, writer)?;
         } else {
-            self.matching.encode(self.match_version(version), writer)?;
+            self.encode_match(version, writer)?;
             Instruction::encode_list(&self.instructions, version, writer)?;
         }
         writer.patch_length(start, start, "a flow")
@@ -253,13 +270,18 @@ impl Wire for FlowStats {
 const EXTENSIBLE: [u8; 2] = [0, 1];
 
 impl FlowStats {
-    /// The version whose match stands in a flow of this version.
-    const fn match_version(&self, version: Version) -> Version {
-        if self.extensible_match {
-            Version::V1_2
-        } else {
-            version
+    fn encode_match(&self, version: Version, writer: &mut Writer) -> Result<(), EncodeError> {
+        if !(self.extensible_match && version == Version::V1_1) {
+            return self.matching.encode(version, writer);
         }
+        // The frame of 1.2 around fields of Nicira's numbers.
+        let start = writer.len();
+        writer.bytes(&EXTENSIBLE);
+        writer.u16(0);
+        self.matching.encode_nxm(writer)?;
+        writer.patch_length(start.saturating_add(2), start, "a match")?;
+        writer.pad8(start);
+        Ok(())
     }
 
     fn read_timeouts(&mut self, reader: &mut Reader<'_>) -> Result<(), DecodeError> {

@@ -162,7 +162,9 @@ impl Kind {
             return Ok(Self::read_experimenter(version, reader).unwrap_or(Self::Experimenter));
         }
         let column = usize::from(version.wire()).saturating_sub(1);
-        let found = TYPES.iter().find(|row| row.1.get(column) == Some(&number));
+        let found = TYPES
+            .iter()
+            .find(|row| number != NONE && row.1.get(column) == Some(&number));
         Ok(found.map_or(Self::Opaque(number), |row| row.0))
     }
 

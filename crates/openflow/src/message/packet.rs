@@ -298,7 +298,8 @@ impl Wire for PacketIn2Property {
 pub struct PacketOut {
     /// The switch's buffer with the packet; without one, `data` is the packet.
     pub buffer: Option<u32>,
-    /// The port at which it counts as come in. 1.5 says it in `metadata`, and there this counts only if that does not.
+    /// The port at which it counts as come in, `CONTROLLER` if none. 1.5 says it in `metadata`, and there this counts
+    /// only if that does not; `ANY` says nothing.
     pub in_port: PortNumber,
     /// Fields to come with it (1.5).
     pub metadata: Match,
@@ -354,7 +355,7 @@ impl Wire for PacketOut {
             Version::V1_0 => {}
             Version::V1_5 => {
                 writer.zeros(2);
-                if self.metadata.get(Field::InPort).is_some() {
+                if self.in_port == PortNumber::ANY || self.metadata.get(Field::InPort).is_some() {
                     self.metadata.encode(version, writer)?;
                 } else {
                     self.metadata

@@ -182,6 +182,9 @@ pub(super) fn parse_nat(at: &Position<'_>, text: &str) -> Result<Nat, ParseError
         }
         Ok(())
     })?;
+    if read.side.is_none() && read != Nat::default() {
+        return Err(at.error(text, "expected src or dst besides"));
+    }
     Ok(read)
 }
 

@@ -145,7 +145,7 @@ const BEHIND: &[(Field, &str, Form)] = &[
     (F::Ipv6Exthdr, "ipv6_exthdr", Plain),
     (F::PbbIsid, "pbb_isid", Number),
     (F::PbbUca, "pbb_uca", Number),
-    (F::Cookie, "cookie", Plain),
+    (F::Cookie, "NXM_NX_COOKIE", Plain),
 ];
 
 const FRAGMENTS: [(&str, u8, u8); 5] = [
@@ -179,6 +179,10 @@ impl List<'_, '_> {
     ) -> fmt::Result {
         for (field, name, form) in known {
             if let Some(known) = wanted.get(*field).filter(|_| Some(*field) != without) {
+                // A name that means another field here gives way to one that means this field alone.
+                let ambiguous =
+                    choices(name).is_some_and(|list| choose(list, wanted) != Some(*field));
+                let name = if ambiguous { field.header_name() } else { name };
                 self.field(name, known, *form)?;
             }
         }
@@ -190,8 +194,6 @@ impl List<'_, '_> {
         match form {
             Plain => self.part(format_args!("{name}={}", MaskedText(*known))),
             Number if exact => self.part(format_args!("{name}={value}")),
-            // Zero has no prefix in C's "%#x".
-            Number if value == 0 => self.part(format_args!("{name}=0/{mask:#x}")),
             Number => self.part(format_args!("{name}={value:#x}/{mask:#x}")),
             Digits(0) if value == 0 => self.part(format_args!("{name}=0")),
             Digits(digits) => {
@@ -213,11 +215,12 @@ impl List<'_, '_> {
                 None if (value, mask) == (2, 2) => self.part(format_args!("{name}=later")),
                 None => self.part(format_args!("{name}={value:#x}/{mask:#x}")),
             },
-            PacketType => self.part(format_args!(
+            PacketType if exact => self.part(format_args!(
                 "{name}=({},{:#x})",
                 value >> 16,
                 value & 0xffff
             )),
+            PacketType => self.part(format_args!("OXM_OF_PACKET_TYPE={}", MaskedText(*known))),
         }
     }
 }
@@ -248,7 +251,7 @@ impl fmt::Display for Match {
             list.part(format_args!("{word}"))?;
         }
         for number in 0..16 {
-            let (value, mask) = register(self, number);
+            let (value, mask) = self.register(number);
             if mask == u32::MAX {
                 match value {
                     0 => list.part(format_args!("reg{number}=0"))?,
@@ -277,33 +280,6 @@ impl fmt::Display for Match {
         }
         Ok(())
     }
-}
-
-/// What is asked of a register, however it is said: alone or as part of a wider one.
-fn register(wanted: &Match, number: u8) -> (u32, u32) {
-    let at = |base: Field, index: u8| {
-        let field = Field::ALL.get(base as usize + usize::from(index)).copied();
-        field
-            .and_then(|field| wanted.get(field))
-            .map_or((0, 0), |known| (known.value(), known.mask()))
-    };
-    let single = at(Field::Reg0, number);
-    let double = at(Field::XReg0, number / 2);
-    let quadruple = at(Field::XXReg0, number / 4);
-    let cut = |(value, mask): (u128, u128), shift: u8| {
-        (
-            (value >> (shift * 32)) as u32,
-            (mask >> (shift * 32)) as u32,
-        )
-    };
-    let parts = [
-        cut(single, 0),
-        cut(double, 1 - number % 2),
-        cut(quadruple, 3 - number % 4),
-    ];
-    parts.iter().fold((0, 0), |(value, mask), part| {
-        (value | part.0, mask | part.1)
-    })
 }
 
 fn write_vlan(wanted: &Match, list: &mut List<'_, '_>) -> fmt::Result {
@@ -364,7 +340,7 @@ pub fn parse_match_leaving<'a>(
                 None => Ok(()),
             };
         }
-        if WAITING.iter().any(|(word, _)| *word == pair.key) {
+        if pair.delimiter == Some('=') && choices(pair.key).is_some() {
             waiting.push(pair);
             return Ok(());
         }
@@ -375,34 +351,46 @@ pub fn parse_match_leaving<'a>(
     })?;
     // Which field these are depends on the ethertype and protocol, which may stand behind them.
     for pair in waiting {
-        let choices = WAITING
-            .iter()
-            .find(|(word, _)| *word == pair.key)
-            .map_or(&[][..], |(_, choices)| *choices);
-        let field = choices.iter().find(|(eth_type, protocol, _)| {
-            eth_type
-                .is_none_or(|eth_type| read.exact_value(Field::EthType) == Some(eth_type.into()))
-                && protocol.is_none_or(|protocol| {
-                    read.exact_value(Field::IpProto) == Some(protocol.into())
-                })
-        });
-        let (.., field) = field.ok_or_else(|| {
-            at.error(
-                pair.key,
-                "expected a word besides that says what it belongs to, such as tcp or arp",
-            )
-        })?;
+        let field = choices(pair.key)
+            .and_then(|list| choose(list, &read))
+            .ok_or_else(|| {
+                at.error(
+                    pair.key,
+                    "expected a word besides that says what it belongs to, such as tcp or arp",
+                )
+            })?;
         put(
             at,
             &mut read,
             pair.key,
-            parse_masked(at, *field, pair.value)?,
+            parse_masked(at, field, pair.value)?,
         )?;
     }
     Ok(read)
 }
 
 type Choice = (Option<u16>, Option<u8>, Field);
+
+/// The fields that a name may mean, if it may mean several.
+fn choices(name: &str) -> Option<&'static [Choice]> {
+    WAITING
+        .iter()
+        .find(|(word, _)| *word == name)
+        .map(|(_, choices)| *choices)
+}
+
+/// The field that is meant in this match.
+fn choose(choices: &[Choice], wanted: &Match) -> Option<Field> {
+    let (eth_type, protocol) = (
+        wanted.exact_value(Field::EthType),
+        wanted.exact_value(Field::IpProto),
+    );
+    let fits = |asked: Option<u128>, there: Option<u128>| asked.is_none() || asked == there;
+    let chosen = choices.iter().find(|(eth, proto, _)| {
+        fits(eth.map(u128::from), eth_type) && fits(proto.map(u128::from), protocol)
+    });
+    chosen.map(|(.., field)| *field)
+}
 
 /// Names that mean another field under another ethertype or protocol.
 const WAITING: &[(&str, &[Choice])] = &[
@@ -482,9 +470,9 @@ fn take(at: &Position<'_>, read: &mut Match, pair: &Pair<'_>) -> Option<Result<(
     let value = pair.value;
     let wanted =
         match pair.key {
-            "in_port" => super::part::parse_port(at, value)
+            "in_port" if !value.contains('/') => super::part::parse_port(at, value)
                 .map(|port| FieldMatch::exact(Field::InPort, port)),
-            "actset_output" => super::part::parse_port(at, value)
+            "actset_output" if !value.contains('/') => super::part::parse_port(at, value)
                 .map(|port| FieldMatch::exact(Field::ActsetOutput, port)),
             "dl_vlan" => number::<u16>(at, value, "expected a VLAN id, or 0xffff for none")
                 .and_then(|id| match id {
@@ -518,6 +506,7 @@ fn take(at: &Position<'_>, read: &mut Match, pair: &Pair<'_>) -> Option<Result<(
             "oxm" => return Some(parse_opaque(at, value).map(|opaque| read.push_opaque(opaque))),
             // In requests the cookie is no part of the match.
             "cookie" => return None,
+            "in_port" => parse_masked(at, Field::InPort, value),
             key => parse_masked(at, Field::from_name(key)?, value),
         };
     Some(wanted.and_then(|wanted| {

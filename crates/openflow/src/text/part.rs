@@ -18,8 +18,14 @@ impl fmt::Display for MaskedText {
         if let Some(names) = flag_names(format) {
             return write_flags(formatter, names, value, mask, wanted.is_exact());
         }
+        if format == Format::Port && !wanted.is_exact() {
+            // Some bits of a port's number are no port.
+            return write!(formatter, "{value:#x}/{mask:#x}");
+        }
         if field == Field::InPort16 {
             write!(formatter, "{}", PortNumber::from_u16(value as u16))?;
+        } else if format == Format::Port {
+            write!(formatter, "{}", PortNumber(value as u32))?;
         } else {
             write!(
                 formatter,

@@ -25,8 +25,15 @@ impl fmt::Display for ValueText {
                 write!(formatter, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
             }
             Format::Ipv4 => write!(formatter, "{}", Ipv4Addr::from_bits(bits as u32)),
+            // The C library writes the last four bytes with dots where six groups of zeros stand before them.
+            Format::Ipv6 if bits >> 32 == 0 && bits >> 16 != 0 => {
+                write!(formatter, "::{}", Ipv4Addr::from_bits(bits as u32))
+            }
             Format::Ipv6 => write!(formatter, "{}", Ipv6Addr::from_bits(bits)),
-            Format::Port => write!(formatter, "{}", PortNumber(bits as u32)),
+            Format::Port => match PortNumber(bits as u32).name() {
+                Some(name) => formatter.write_str(name),
+                None => write!(formatter, "{bits}"),
+            },
             // Zero has no prefix in C's "%#x".
             _ if bits == 0 => formatter.write_str("0"),
             _ => write!(formatter, "{bits:#x}"),
@@ -71,6 +78,8 @@ pub(super) fn write_flags(
     mask: u128,
     exact: bool,
 ) -> fmt::Result {
+    // Where every flag there is counts, Open vSwitch prints as if every bit did.
+    let exact = exact || mask == (1u128 << names.len()) - 1;
     let named = |place: u32| names.get(place as usize).copied();
     let known = (1u128 << names.len()) - 1;
     if (if exact { value } else { mask }) & !known != 0 {
@@ -114,10 +123,14 @@ pub(super) fn parse_flags(format: Format, text: &str) -> Option<(u128, Option<u1
     };
     if !text.starts_with(['+', '-']) {
         let mut value = 0;
-        for name in text.split('|') {
+        for name in text.split('|').filter(|_| text != "0") {
             value |= bit(name)?;
         }
-        return Some((value, None));
+        // What is no flag that Open vSwitch knows does not count.
+        return Some((
+            value,
+            (format == Format::CtState).then_some((1 << names.len()) - 1),
+        ));
     }
     let (mut value, mut mask) = (0, 0);
     let mut rest = text;

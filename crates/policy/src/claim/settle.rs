@@ -1,6 +1,7 @@
 //! Declared documents and claims → the documents that hold. Knows who is believed about what;
 //! what the result means is left to the compiler.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use frame::MacAddress;
@@ -23,6 +24,34 @@ pub struct Settled {
     pub refused: BTreeMap<String, String>,
 }
 
+impl Settled {
+    /// What became of a claim that is the port of that name.
+    pub(super) fn place(
+        &mut self,
+        name: &str,
+        result: Result<Port, String>,
+        host: Option<&str>,
+        claim: &Claim,
+        document: Option<&Port>,
+    ) {
+        match result {
+            Ok(port) => {
+                let provenance = Provenance {
+                    source: claim.source.clone(),
+                    profiles: profiles_of(&self.catalog, host, claim, document, &port),
+                    notes: claim.notes.clone(),
+                };
+                self.provenance.insert(port.name.clone(), provenance);
+                self.catalog.insert(Document::Port(port));
+            }
+            Err(reason) => {
+                self.catalog.ports.remove(name);
+                self.refused.insert(name.to_owned(), reason);
+            }
+        }
+    }
+}
+
 /// Who says that a port exists, and where its profiles come from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Provenance {
@@ -39,12 +68,13 @@ pub struct Provenance {
 /// one of each has the MAC. The document then decides what it says, and the claim the rest; the
 /// device is the claim's, for the source made it, and a name is reused. Claims never replace
 /// declared documents: what a claim brings under a name that is declared is not used.
-pub fn settle(declared: &Catalog, host: Option<&str>, claims: &[Claim]) -> Settled {
+pub fn settle<C: Borrow<Claim>>(declared: &Catalog, host: Option<&str>, claims: &[C]) -> Settled {
+    let claims = || claims.iter().map(Borrow::borrow);
     let mut settled = Settled {
         catalog: declared.clone(),
         ..Settled::default()
     };
-    for claim in claims {
+    for claim in claims() {
         for document in &claim.documents {
             let named = claim.network.as_deref() == Some(document.name());
             if !names(declared, document) && (named || !covers(declared, document)) {
@@ -53,7 +83,7 @@ pub fn settle(declared: &Catalog, host: Option<&str>, claims: &[Claim]) -> Settl
         }
     }
     let mut macs: BTreeMap<_, usize> = BTreeMap::new();
-    for claim in claims.iter().filter(|claim| claim.refused.is_none()) {
+    for claim in claims().filter(|claim| claim.refused.is_none()) {
         *macs.entry(claim.mac).or_default() += 1;
     }
     let mut documents: BTreeMap<MacAddress, Vec<&Port>> = BTreeMap::new();
@@ -61,7 +91,7 @@ pub fn settle(declared: &Catalog, host: Option<&str>, claims: &[Claim]) -> Settl
         documents.entry(port.mac).or_default().push(port);
     }
     let mut taken = BTreeSet::new();
-    for claim in claims {
+    for claim in claims() {
         let document = declared.ports.get(&claim.port).or_else(|| {
             let alone = macs.get(&claim.mac) == Some(&1);
             match documents.get(&claim.mac).map(Vec::as_slice) {
@@ -77,24 +107,7 @@ pub fn settle(declared: &Catalog, host: Option<&str>, claims: &[Claim]) -> Settl
             }
             None => port_of(&mut settled.catalog, claim, document),
         };
-        match result {
-            Ok(port) => {
-                let profiles = profiles_of(&settled.catalog, host, claim, document, &port);
-                settled.provenance.insert(
-                    port.name.clone(),
-                    Provenance {
-                        source: claim.source.clone(),
-                        profiles,
-                        notes: claim.notes.clone(),
-                    },
-                );
-                settled.catalog.insert(Document::Port(port));
-            }
-            Err(reason) => {
-                settled.catalog.ports.remove(name);
-                settled.refused.insert(name.clone(), reason);
-            }
-        }
+        settled.place(name, result, host, claim, document);
     }
     for port in declared.ports.values() {
         let known = settled.provenance.contains_key(&port.name);
@@ -140,7 +153,11 @@ fn covers(declared: &Catalog, document: &Document) -> bool {
         .any(|network| network.bridge == brought.bridge && network.vlan == brought.vlan)
 }
 
-fn port_of(catalog: &mut Catalog, claim: &Claim, document: Option<&Port>) -> Result<Port, String> {
+pub(super) fn port_of(
+    catalog: &mut Catalog,
+    claim: &Claim,
+    document: Option<&Port>,
+) -> Result<Port, String> {
     let mut port = match document {
         Some(document) if document.mac != claim.mac => {
             return Err(format!(

@@ -20,7 +20,7 @@ use super::{CompileError, Compiler, choose_host};
 pub struct Incremental {
     catalog: Catalog,
     host: Option<String>,
-    observed: Observation,
+    observed: Arc<Observation>,
     learned: Learned,
     program: HostProgram,
     /// Ports whose document, interface or learned addresses changed since `program` was compiled.
@@ -35,7 +35,7 @@ impl Incremental {
         Self {
             catalog,
             host: host.map(str::to_owned),
-            observed,
+            observed: Arc::new(observed),
             learned: Learned::new(),
             program: HostProgram::default(),
             dirty: BTreeSet::new(),
@@ -120,7 +120,11 @@ impl Incremental {
     }
 
     /// What exists now.
-    pub fn observe(&mut self, observed: Observation) {
+    pub fn observe(&mut self, observed: impl Into<Arc<Observation>>) {
+        let observed = observed.into();
+        if Arc::ptr_eq(&self.observed, &observed) {
+            return;
+        }
         if self.observed.bridges != observed.bridges {
             self.everything = true;
         }
@@ -128,10 +132,7 @@ impl Incremental {
             let before = &self.observed.interfaces;
             let moved = |port: &&crate::document::Port| {
                 let device = port.device.as_ref();
-                let find = |interfaces: &std::collections::BTreeMap<_, _>| -> Option<_> {
-                    device.and_then(|device| interfaces.get(device)).cloned()
-                };
-                find(before) != find(&observed.interfaces)
+                device.is_some_and(|device| before.get(device) != observed.interfaces.get(device))
             };
             let names = self.catalog.ports.values().filter(moved);
             self.dirty.extend(names.map(|port| port.name.clone()));

@@ -16,8 +16,14 @@ pub enum Truth {
     True,
 }
 
-/// Whether the rule matches: for `accept` if it surely does, for `drop` and `reject` if it may.
-pub(super) fn matches(program: &HostProgram, rule: &CompiledRule, frame: &Frame<'_>) -> bool {
+/// Whether the rule matches: for `accept` if it surely does, for `drop` and `reject` if it may. What
+/// is `hidden` is not known of this frame.
+pub(super) fn matches(
+    program: &HostProgram,
+    rule: &CompiledRule,
+    frame: &Frame<'_>,
+    hidden: &[Field],
+) -> bool {
     let needed = match rule.verdict {
         Verdict::Accept => Truth::True,
         Verdict::Drop | Verdict::Reject => Truth::Unknown,
@@ -25,7 +31,10 @@ pub(super) fn matches(program: &HostProgram, rule: &CompiledRule, frame: &Frame<
     rule.alternatives.iter().any(|conditions| {
         conditions
             .iter()
-            .all(|condition| truth(program, condition, frame) >= needed)
+            .all(|condition| match hidden.contains(&condition.field) {
+                true => Truth::Unknown >= needed,
+                false => truth(program, condition, frame) >= needed,
+            })
     })
 }
 

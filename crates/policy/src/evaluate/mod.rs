@@ -22,7 +22,7 @@ use crate::program::{
     Behaviour, Classes, CompiledRule, ConnectionState, Direction, HostProgram, PortProgram,
     RuleList,
 };
-use crate::rule::Verdict;
+use crate::rule::{Field, Verdict};
 use trace::Trace;
 
 /// Decides about one frame at one port.
@@ -36,6 +36,17 @@ pub fn evaluate(
     direction: Direction,
     frame: &[u8],
     state: ConnectionState,
+) -> Evaluation {
+    judge(program, port, direction, frame, state, &[])
+}
+
+fn judge(
+    program: &HostProgram,
+    port: &str,
+    direction: Direction,
+    frame: &[u8],
+    state: ConnectionState,
+    hidden: &[Field],
 ) -> Evaluation {
     let mut trace = Trace::default();
     let Some(port) = program.ports.get(port) else {
@@ -65,8 +76,28 @@ pub fn evaluate(
         direction,
         frame: &frame,
         state,
+        hidden,
     };
     decision.run(trace)
+}
+
+/// As [`evaluate`], of the packet with which a connection began, of which some fields are not known any
+/// more. Where the sender's MAC is among them, isolation is not asked.
+pub(crate) fn evaluate_beginning(
+    program: &HostProgram,
+    port: &str,
+    direction: Direction,
+    frame: &[u8],
+    hidden: &[Field],
+) -> Evaluation {
+    judge(
+        program,
+        port,
+        direction,
+        frame,
+        ConnectionState::New,
+        hidden,
+    )
 }
 
 struct Decision<'a> {
@@ -76,6 +107,8 @@ struct Decision<'a> {
     direction: Direction,
     frame: &'a Frame<'a>,
     state: ConnectionState,
+    /// Fields that are not known of this frame.
+    hidden: &'a [Field],
 }
 
 /// What kind of frame it is for the order of decision.
@@ -167,6 +200,9 @@ impl Decision<'_> {
 
     fn isolated(&self) -> Option<String> {
         let isolation = self.behaviour.isolation.as_ref()?;
+        if self.hidden.contains(&Field::EtherSource) {
+            return None;
+        }
         let source = self.frame.source;
         let sets = isolation
             .sources
@@ -245,7 +281,7 @@ impl Decision<'_> {
             let mut considered = 0_usize;
             for rule in rules.iter().filter(|rule| self.considers(class, rule)) {
                 considered += 1;
-                if conditions::matches(self.program, rule, self.frame) {
+                if conditions::matches(self.program, rule, self.frame, self.hidden) {
                     return Some(self.decided(list, rule, trace));
                 }
             }

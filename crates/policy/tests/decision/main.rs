@@ -1,5 +1,6 @@
 //! What policies mean, by example: documents in, a frame in a line, a verdict and its reason out.
 
+mod connections;
 mod guards;
 mod isolation;
 mod learning;

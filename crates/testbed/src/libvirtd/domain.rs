@@ -45,6 +45,8 @@ pub struct Domain {
     pub interfaces: Vec<Interface>,
     /// XML inside `<metadata>`, namespace declarations included.
     pub metadata: String,
+    /// Whether it has a channel for orders, for [`super::Remote`].
+    pub control: bool,
 }
 
 impl Domain {
@@ -56,6 +58,7 @@ impl Domain {
             memory: 96,
             interfaces,
             metadata: String::new(),
+            control: false,
         }
     }
 
@@ -65,6 +68,14 @@ impl Domain {
         let metadata = match self.metadata.as_str() {
             "" => String::new(),
             text => format!("  <metadata>{text}</metadata>\n"),
+        };
+        let control = match self.control {
+            false => String::new(),
+            true => format!(
+                "    <channel type='unix'><source mode='bind' path='{}'/>\
+                 <target type='virtio' name='moat.control'/></channel>\n",
+                control_path(&self.name)
+            ),
         };
         format!(
             "<domain type='qemu'>
@@ -82,7 +93,7 @@ impl Domain {
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
     <controller type='usb' model='none'/>
     <serial type='file'><source path='{console}'/></serial>
-    <memballoon model='none'/>
+{control}    <memballoon model='none'/>
 {interfaces}  </devices>
 </domain>
 ",
@@ -97,6 +108,16 @@ impl Domain {
 
 pub(super) fn console_path(name: &str) -> String {
     format!("/run/guests/{}.console", escaped(name))
+}
+
+/// The guest's end of its channel for orders, as a shell's pattern: port 1 of its only virtio-serial device, which has a
+/// number among all virtio devices. (A second UART is no good: its
+/// interrupts come late by seconds where QEMU emulates everything.)
+pub(super) const CONTROL_DEVICE: &str = "/dev/vport*p1";
+
+/// The host's end of it.
+pub(super) fn control_path(name: &str) -> String {
+    format!("/run/guests/{}.control", escaped(name))
 }
 
 /// What a network interface is plugged into.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::super::body::Material;
 use super::super::report::Report;
 use crate::output::{Style, paint};
 
@@ -54,7 +55,14 @@ pub(super) fn draw(page: &mut String, report: &Report) -> std::fmt::Result {
         "{}",
         paint(
             Style::Faint,
-            "  Each host is a network namespace with a bridge, each machine one with an interface in it."
+            match report.guests {
+                Material::Namespaces => {
+                    "  Each host is a network namespace with a bridge, each machine one with an interface in it."
+                }
+                Material::Qemu => {
+                    "  Each host is a libvirtd in namespaces of its own with moat's agent, each machine a guest of QEMU."
+                }
+            }
         )
     )
 }

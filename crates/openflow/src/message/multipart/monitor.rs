@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 pub struct FlowMonitorRequest {
     /// The controller's number for it.
     pub monitor: u32,
-    /// Bits: 1 the flows there are, 2 added, 4 removed, 8 changed, 16 with what they do, 32 without, 64 own changes
-    /// in full. Nicira's form: 1 the flows there are, 2 added, 4 deleted, 8 changed, 16 with actions, 32 own changes.
+    /// Bits: 1 the flows there are, 2 added, 4 removed, 8 changed, 16 with what they do, 32 own changes in full,
+    /// 64 own changes alone (1.4).
     pub flags: u16,
     /// Flows that output to this port.
     pub out_port: PortNumber,

@@ -10,6 +10,9 @@ use crate::version::Version;
 use crate::wire::{DecodeError, EncodeError, Reader, Writer};
 use serde::{Deserialize, Serialize};
 
+/// Every group, where one could be named.
+const ALL_GROUPS: u32 = 0xffff_fffc;
+
 /// A question.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MultipartRequest {
@@ -38,7 +41,7 @@ pub enum RequestBody {
     Queue(PortQueue),
     /// Counters of a group, or of all.
     Group(u32),
-    /// Groups; 1.5 asks for one or all.
+    /// Groups; 1.5 can ask for one.
     GroupDescription(Option<u32>),
     /// What the switch can do with groups.
     GroupFeatures,
@@ -50,7 +53,7 @@ pub enum RequestBody {
     MeterFeatures,
     /// What tables can do, or shall do if any are listed.
     TableFeatures(Vec<TableFeatures>),
-    /// Ports; 1.5 asks for one or all.
+    /// Ports; 1.5 can ask for one.
     PortDescription(Option<PortNumber>),
     /// Tables.
     TableDescription,
@@ -178,7 +181,7 @@ impl Wire for MultipartRequest {
             Kind::Port => RequestBody::Port(padded_port(version, reader)?),
             Kind::Queue => RequestBody::Queue(Wire::decode(version, reader)?),
             Kind::Group => RequestBody::Group(padded(reader)?),
-            Kind::GroupDescription if version >= Version::V1_5 && !reader.is_empty() => {
+            Kind::GroupDescription if version >= Version::V1_5 => {
                 RequestBody::GroupDescription(Some(padded(reader)?))
             }
             Kind::GroupDescription => RequestBody::GroupDescription(None),
@@ -187,7 +190,7 @@ impl Wire for MultipartRequest {
             Kind::MeterConfig => RequestBody::MeterConfig(padded(reader)?),
             Kind::MeterFeatures => RequestBody::MeterFeatures,
             Kind::TableFeatures => RequestBody::TableFeatures(decode_all(version, reader)?),
-            Kind::PortDescription if version >= Version::V1_5 && !reader.is_empty() => {
+            Kind::PortDescription if version >= Version::V1_5 => {
                 RequestBody::PortDescription(Some(padded_port(version, reader)?))
             }
             Kind::PortDescription => RequestBody::PortDescription(None),
@@ -247,6 +250,15 @@ impl Wire for MultipartRequest {
             | RequestBody::Meter(number)
             | RequestBody::MeterConfig(number) => {
                 writer.u32(*number);
+                writer.zeros(4);
+            }
+            // 1.5 has to say that it wants all.
+            RequestBody::GroupDescription(None) if version >= Version::V1_5 => {
+                writer.u32(ALL_GROUPS);
+                writer.zeros(4);
+            }
+            RequestBody::PortDescription(None) if version >= Version::V1_5 => {
+                PortNumber::ANY.encode(version, writer)?;
                 writer.zeros(4);
             }
             RequestBody::TableFeatures(features) => encode_all(features, version, writer)?,

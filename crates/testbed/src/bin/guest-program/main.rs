@@ -5,10 +5,12 @@
 //! (microseconds between rounds; 0 sends in a tight loop), `count=` (rounds; 0 for ever), `device=` (else every one),
 //! and `to-mac=`, `to-ipv4=`, `ipv4=`, `foreign-mac=`, … for what else than [`Identities::of`] gives.
 //! `guest-program answer PORT` echoes TCP connections.
+//! `guest-program obey LINE PORT...` answers there and does what a channel says: see [`obey`].
 
 #[path = "../../forged.rs"]
 #[allow(unreachable_pub)] // It is the library's module too.
 mod forged;
+mod obey;
 mod wire;
 
 use forged::{Identities, Kind};
@@ -29,7 +31,8 @@ fn main() {
     let done = match words.as_slice() {
         ["send", options @ ..] => Sender::new(options).and_then(Sender::run),
         ["answer", port] => answer(port),
-        _ => Err("expected send or answer".to_owned()),
+        ["obey", line, ports @ ..] => obey::obey(line, ports),
+        _ => Err("expected send, answer or obey".to_owned()),
     };
     if let Err(message) = done {
         eprintln!("guest-program: {message}");
