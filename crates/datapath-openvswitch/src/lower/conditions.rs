@@ -85,6 +85,8 @@ impl Doubt {
 const READABLE_PORTS: [u8; 3] = [6, 17, 132];
 /// Protocols that have ports which it does not: DCCP and UDP-Lite.
 const UNREADABLE_PORTS: [u8; 2] = [33, 136];
+/// More flows for one rule than this are not made.
+pub(super) const MOST: usize = 4_096;
 /// More prefixes than this become a set.
 const INLINE: usize = 2;
 
@@ -128,16 +130,17 @@ pub(super) fn names_unreadable_ports(conditions: &[Condition]) -> bool {
 }
 
 impl Lowering<'_> {
-    /// Cubes of which one fits exactly where the condition is true or, if that counts, in doubt.
+    /// Cubes of which one fits exactly where the condition is true or, if that counts, in doubt;
+    /// `None`: there would be too many.
     pub(super) fn condition(
         &mut self,
         condition: &Condition,
         kind: Kind,
         doubt: Doubt,
-    ) -> Vec<Cube> {
+    ) -> Option<Vec<Cube>> {
         let negated = condition.negated;
-        match (&condition.values, condition.field) {
-            (Values::Macs(list), field) => macs(field, list, negated, kind),
+        Some(match (&condition.values, condition.field) {
+            (Values::Macs(list), field) => return macs(field, list, negated, kind),
             (Values::Addresses(set), field) => {
                 let set = Arc::new(set.clone());
                 self.addresses(field, &set, None, negated, kind)
@@ -160,7 +163,7 @@ impl Lowering<'_> {
             }
             (Values::Numbers(set), field) => numbers(field, set, negated, kind, doubt),
             _ => Vec::new(),
-        }
+        })
     }
 
     fn addresses(
@@ -227,18 +230,23 @@ fn inline4(set: &Intervals<Ipv4Addr>, negated: bool, field: Field) -> Vec<Cube> 
         .collect()
 }
 
-fn macs(field: Named, list: &[(MacAddress, MacAddress)], negated: bool, kind: Kind) -> Vec<Cube> {
+fn macs(
+    field: Named,
+    list: &[(MacAddress, MacAddress)],
+    negated: bool,
+    kind: Kind,
+) -> Option<Vec<Cube>> {
     let field = match field {
         Named::EtherSource => Field::EthernetSource,
         Named::EtherDestination => Field::EthernetDestination,
         Named::ArpSenderMac if kind.is_arp() => Field::ArpSenderMac,
         Named::ArpTargetMac if kind.is_arp() => Field::ArpTargetMac,
-        _ => return Vec::new(),
+        _ => return Some(Vec::new()),
     };
     let one = |(value, mask): cover::Masked| Cube::any().masked(field, value, mask);
     let list = list.iter().map(|(value, mask)| (mac(*value), mac(*mask)));
     if !negated {
-        return list.map(one).collect();
+        return Some(list.map(one).collect());
     }
     // None of them: each differs somewhere.
     let mut cubes = vec![Cube::any()];
@@ -248,8 +256,11 @@ fn macs(field: Named, list: &[(MacAddress, MacAddress)], negated: bool, kind: Ki
             .map(one)
             .collect();
         cubes = cross(&cubes, &differing);
+        if cubes.len() > MOST {
+            return None;
+        }
     }
-    cubes
+    Some(cubes)
 }
 
 /// Every pair that can be true at once.

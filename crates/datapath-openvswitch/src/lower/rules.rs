@@ -9,15 +9,13 @@ use policy::rule::Verdict;
 use crate::flow::{Action, Bits, Cube};
 
 use super::conditions::{
-    Doubt, Kind, cross, is_of_any_kind, is_of_arp, is_unreadable, names_unreadable_ports,
+    Doubt, Kind, MOST, cross, is_of_any_kind, is_of_arp, is_unreadable, names_unreadable_ports,
 };
 use super::identity::Counted;
 use super::{Lack, Lowering, layout};
 
 /// Priority of the first rule of a list.
 const FIRST: u16 = 60_000;
-/// More flows for one rule than this are refused.
-const MOST: usize = 20_000;
 
 impl Lowering<'_> {
     /// What a list has in [`layout::RULES`].
@@ -82,9 +80,6 @@ impl Lowering<'_> {
 
     fn rule(&mut self, rule: &CompiledRule, subject: u32, priority: u16) {
         let doubt = Doubt::of(rule.verdict, rule.audit);
-        let passes = rule.audit || rule.verdict == Verdict::Accept;
-        let verdict = if passes { layout::ACCEPT } else { layout::DROP };
-        let counted = Counted::Decider(rule.id.clone());
         let mut cubes = BTreeSet::new();
         for conditions in &rule.alternatives {
             if let Some(condition) = conditions.iter().find(|it| is_unreadable(it.field)) {
@@ -100,16 +95,38 @@ impl Lowering<'_> {
             }
             for (class, considered) in considered(rule) {
                 for kind in kinds(class, conditions) {
-                    cubes.extend(self.alternative(conditions, kind, doubt, &considered));
+                    let fits = self.alternative(conditions, kind, doubt, &considered);
+                    match fits.filter(|fits| fits.len() + cubes.len() <= MOST) {
+                        Some(fits) => cubes.extend(fits),
+                        None => return self.in_doubt(rule, subject, priority, doubt),
+                    }
                 }
             }
-            if cubes.len() > MOST {
-                self.making
-                    .lacks
-                    .insert(Lack::new(rule, "it would take more than 20,000 flows"));
-                return;
-            }
         }
+        self.flows_of(rule, subject, priority, cubes);
+    }
+
+    /// A rule that would take too many flows: whatever it might be about is refused, where it
+    /// refuses, and nothing passes by it.
+    fn in_doubt(&mut self, rule: &CompiledRule, subject: u32, priority: u16, doubt: Doubt) {
+        let lack = Lack::new(rule, "it would take more than 4,096 flows");
+        self.making.lacks.insert(lack);
+        if doubt.unreadable {
+            let cubes = considered(rule).into_iter().map(|(_, cube)| cube);
+            self.flows_of(rule, subject, priority, cubes.collect());
+        }
+    }
+
+    fn flows_of(
+        &mut self,
+        rule: &CompiledRule,
+        subject: u32,
+        priority: u16,
+        cubes: BTreeSet<Cube>,
+    ) {
+        let passes = rule.audit || rule.verdict == Verdict::Accept;
+        let verdict = if passes { layout::ACCEPT } else { layout::DROP };
+        let counted = Counted::Decider(rule.id.clone());
         for cube in cubes {
             let matching = cube.bits(layout::SUBJECT, subject).bits(layout::VERDICT, 0);
             let actions = vec![Action::Load(layout::VERDICT, verdict)];
@@ -123,19 +140,17 @@ impl Lowering<'_> {
         kind: Kind,
         doubt: Doubt,
         considered: &Cube,
-    ) -> Vec<Cube> {
+    ) -> Option<Vec<Cube>> {
         let mut cubes = vec![kind.cube()];
         for condition in conditions {
-            let fits = self.condition(condition, kind, doubt);
+            let fits = self.condition(condition, kind, doubt)?;
             cubes = cross(&cubes, &fits);
-            if cubes.is_empty() || cubes.len() > MOST {
-                break;
+            if cubes.len() > MOST {
+                return None;
             }
         }
-        cubes
-            .iter()
-            .filter_map(|cube| cube.and(considered))
-            .collect()
+        let considered = cubes.iter().filter_map(|cube| cube.and(considered));
+        Some(considered.collect())
     }
 }
 

@@ -414,6 +414,14 @@ impl Bench {
         self.topology.ports.insert(name.to_owned(), port);
     }
 
+    /// Whether a rule takes more flows than are made.
+    pub(crate) fn exceeds(&self) -> bool {
+        self.lowered
+            .lacks
+            .iter()
+            .any(|lack| lack.reason.contains("more than"))
+    }
+
     /// Whether rules ask for what is in frames with a length.
     fn doubtful(&self) -> bool {
         self.lowered

@@ -60,7 +60,7 @@ fn run(tracking: Tracking, all: usize, tags: u8) {
     let mut bench = Bench::new(tracking);
     bench.read_tags(tags);
     let start = Instant::now();
-    let (mut frames, mut policies, mut delivered, mut losses) = (0, 0, 0, 0);
+    let (mut frames, mut policies, mut delivered, mut losses, mut exceeding) = (0, 0, 0, 0, 0);
     while frames < all {
         let draft = generate::draft(&mut rng, tracking);
         bench.shuffle(&mut rng);
@@ -73,6 +73,10 @@ fn run(tracking: Tracking, all: usize, tags: u8) {
         bench
             .install(&program)
             .unwrap_or_else(|why| panic!("seed {seed}: {why}\n{}", draft.yaml()));
+        if bench.exceeds() {
+            exceeding += 1;
+            continue;
+        }
         let until = (frames + FRAMES).min(all);
         while frames < until {
             let sender = rng.below(INTERFACES as usize);
@@ -118,7 +122,7 @@ fn run(tracking: Tracking, all: usize, tags: u8) {
         policies += 1;
     }
     println!(
-        "compared {frames} frames, {delivered} deliveries, {policies} policies, {losses} batches sent again, {} flows at the end, seed {seed}, in {:.1} s",
+        "compared {frames} frames, {delivered} deliveries, {policies} policies, {losses} batches sent again, {exceeding} policies with too many flows, {} flows at the end, seed {seed}, in {:.1} s",
         bench.flows(),
         start.elapsed().as_secs_f64()
     );
