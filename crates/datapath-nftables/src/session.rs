@@ -212,6 +212,7 @@ impl Enforcement for Session {
         Ok(Enforced {
             commits: applied.commits,
             changes: changes.collect(),
+            held_back: Vec::new(),
         })
     }
 

@@ -2,6 +2,7 @@
 //! program speaks of. Knows in which order a bridge is taken over and given back; what flows are is
 //! left to `session`.
 
+mod control;
 mod fail_mode;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -187,6 +188,7 @@ impl OpenVSwitch {
         Ok(Enforced {
             commits: 1,
             changes: vec![format!("bridge {name} is given back")],
+            held_back: Vec::new(),
         })
     }
 }
@@ -243,17 +245,32 @@ impl Enforcement for OpenVSwitch {
             .collect();
         let given: Vec<Result<Enforced, DatapathError>> =
             left.iter().map(|name| self.give_back(name)).collect();
+        let changed = brought
+            .iter()
+            .flatten()
+            .any(|enforced| enforced.commits > 0);
         // One bridge that fails keeps no other from what it should do.
         for result in brought.into_iter().chain(given) {
             match result {
                 Ok(enforced) => {
                     whole.commits = whole.commits.saturating_add(enforced.commits);
                     whole.changes.extend(enforced.changes);
+                    whole.held_back.extend(enforced.held_back);
                 }
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
-        failed.map_or(Ok(whole), Err)
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if changed {
+            control::await_revalidation(&self.directory).map_err(|error| {
+                DatapathError::Unreachable(format!(
+                    "ovs-vswitchd has the flows, but does not say when frames go by them: {error}"
+                ))
+            })?;
+        }
+        Ok(whole)
     }
 
     fn counters(&mut self) -> Result<Counters, DatapathError> {

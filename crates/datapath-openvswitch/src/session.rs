@@ -7,8 +7,8 @@ use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use datapath::{
-    Capabilities, Capability, CounterValue, Counters, DatapathError, Enforced, Enforcement,
-    HostCapabilities, PortCounters,
+    Capabilities, Capability, CounterValue, Counters, DatapathError, Degraded, Enforced,
+    Enforcement, HostCapabilities, PortCounters, Unmet,
 };
 use openflow::connection::{Answer, BatchKind, BatchOutcome, Configuration, Connection, Event};
 use openflow::message::multipart::{FlowMonitorRequest, FlowUpdate, FlowUpdateEvent};
@@ -20,6 +20,7 @@ use crate::difference::{Difference, Flows, Key, content, difference_at, installe
 use crate::lower::identity::{LEARNED, OWNER, OWNER_MASK};
 use crate::lower::{Counted, Lowerer, layout};
 use crate::topology::Topology;
+use crate::unmet::unmet;
 use crate::wire::Unspeakable;
 
 /// Versions that have bundles, the better one first.
@@ -391,7 +392,11 @@ impl Enforcement for Session {
         }
         // Until it is done, here is where it may have to be done again.
         self.drifted.extend(places);
-        let mut enforced = Enforced::default();
+        let doubts = unmet(&program, self.lowerer.lacks());
+        let mut enforced = Enforced {
+            held_back: doubts.into_iter().map(held_back).collect(),
+            ..Enforced::default()
+        };
         for _ in 0..ATTEMPTS {
             self.know()?;
             let change = difference_at(self.drifted.iter(), &self.wanted, &self.installed);
@@ -412,6 +417,18 @@ impl Enforcement for Session {
     fn counters(&mut self) -> Result<Counters, DatapathError> {
         let flows = self.own()?;
         Ok(count(self.lowerer.counted(), &flows))
+    }
+}
+
+/// Rules in doubt fail closed, and that is told.
+fn held_back(unmet: Unmet) -> Degraded {
+    Degraded {
+        capability: unmet.capability,
+        ports: unmet.ports,
+        instead: format!(
+            "{} does not accept, and drops wherever it may match: {}",
+            unmet.needed_by, unmet.reason
+        ),
     }
 }
 

@@ -7,6 +7,7 @@ use policy::observation::Observation;
 
 use crate::contract::{Counters, DatapathError};
 use crate::memory::ConnectionMemory;
+use crate::requirement::Degraded;
 use crate::several::HostCapabilities;
 
 /// A switch that programs are brought into.
@@ -63,4 +64,6 @@ pub struct Enforced {
     pub commits: u32,
     /// What was written, for people, a line each.
     pub changes: Vec<String>,
+    /// What the switch does not do to the letter and so holds back, whether or not it was written now.
+    pub held_back: Vec<Degraded>,
 }

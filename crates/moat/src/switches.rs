@@ -57,6 +57,7 @@ impl Enforcement for Switches {
         let other = by_openvswitch?;
         enforced.commits = enforced.commits.saturating_add(other.commits);
         enforced.changes.extend(other.changes);
+        enforced.held_back.extend(other.held_back);
         Ok(enforced)
     }
 

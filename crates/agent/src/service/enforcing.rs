@@ -114,6 +114,7 @@ impl<E: Enforcement> Agent<E> {
         self.tell(&difference);
         match self.switch.enforce(desired.program) {
             Ok(enforced) => {
+                self.degraded.extend(enforced.held_back);
                 if enforced.commits > 0 {
                     self.metrics.commits.inc_by(enforced.commits.into());
                     debug!(changes = ?enforced.changes, "the switch was changed");
