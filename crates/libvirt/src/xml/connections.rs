@@ -9,6 +9,7 @@
 
 use frame::MacAddress;
 
+use super::learned::read_ports;
 use super::reader::{Element, XmlError};
 
 /// The namespace of the element. Its meaning never changes: another form has another namespace, so
@@ -45,18 +46,7 @@ pub fn connections_element(ports: &[PortConnections]) -> Option<String> {
 
 /// Reads it out of `<metadata>`; nothing where there is none.
 pub(super) fn read(metadata: Element<'_, '_>) -> Result<Vec<PortConnections>, XmlError> {
-    let ours = |child: &Element<'_, '_>| child.namespace() == Some(CONNECTIONS_NAMESPACE);
-    let mut ports = Vec::new();
-    for root in metadata.children().filter(ours) {
-        root.only_attributes(&[])?;
-        for child in root.children() {
-            match child.name() {
-                "port" if ours(&child) => ports.push(read_port(child)?),
-                name => return Err(child.error(format!("<{name}>; <port> is expected"))),
-            }
-        }
-    }
-    Ok(ports)
+    read_ports(metadata, CONNECTIONS_NAMESPACE, read_port)
 }
 
 fn read_port(port: Element<'_, '_>) -> Result<PortConnections, XmlError> {

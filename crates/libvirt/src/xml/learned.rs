@@ -106,7 +106,16 @@ pub fn learned_element(ports: &[LearnedPort]) -> Option<String> {
 
 /// Reads it out of `<metadata>`; nothing where there is none.
 pub(super) fn read(metadata: Element<'_, '_>) -> Result<Vec<LearnedPort>, XmlError> {
-    let ours = |child: &Element<'_, '_>| child.namespace() == Some(LEARNED_NAMESPACE);
+    read_ports(metadata, LEARNED_NAMESPACE, read_port)
+}
+
+/// Reads the `<port>`s of each element of that namespace in `<metadata>`; nothing else may be there.
+pub(super) fn read_ports<T>(
+    metadata: Element<'_, '_>,
+    namespace: &str,
+    read_port: fn(Element<'_, '_>) -> Result<T, XmlError>,
+) -> Result<Vec<T>, XmlError> {
+    let ours = |child: &Element<'_, '_>| child.namespace() == Some(namespace);
     let mut ports = Vec::new();
     for root in metadata.children().filter(ours) {
         root.only_attributes(&[])?;

@@ -74,7 +74,7 @@ fn a_lost_terminal_does_not_keep_it_from_going_back() {
     for signal in [Signal::HUP, Signal::KILL] {
         let (host, before, after) = hosts();
         let waiting = Going::start(
-            host.command(&["apply", &after, "--confirm", "8s"]),
+            host.command_that_hears(&["apply", &after, "--confirm", "4s"]),
             "Waiting",
         );
         let process = i32::try_from(waiting.id()).ok().and_then(Pid::from_raw);

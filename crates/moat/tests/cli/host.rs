@@ -146,6 +146,16 @@ impl Host {
         command
     }
 
+    /// As [`Self::command`], deaf to no signal that whoever runs the tests is deaf to (nohup(1)).
+    pub(crate) fn command_that_hears(&self, arguments: &[&str]) -> Command {
+        let mut command = self.switch.namespace().command("env");
+        command
+            .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_moat")])
+            .args(arguments)
+            .stdin(Stdio::null());
+        command
+    }
+
     pub(crate) fn moat(&self, arguments: &[&str]) -> Run {
         Run::of(self.command(arguments).output().expect("the binary runs"))
     }

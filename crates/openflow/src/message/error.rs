@@ -1,4 +1,4 @@
-//! What a side says of a message that it refuses. The names are in [`error_names`](super::error_names).
+//! What a side says of a message that it refuses. The names are in `error_names`.
 
 use super::error_names;
 use super::layout::{Bytes, Wire};
