@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use datapath::{Degraded, HostCapabilities, Unmet};
+use frame::MacAddress;
 use policy::claim::{Claim, ClaimChange, Provenance, Resettled, Settling};
 use policy::document::Document;
 use policy::observation::{Observation, ObservedInterface};
@@ -410,11 +411,20 @@ impl HostState {
             .map(|(name, interface)| (interface.ifindex, name.as_str()))
             .collect();
         let all = || claims.values().flat_map(|it| &it.claims);
+        let weak = all().any(|claim| claim.only_if_alone);
+        let strong = || all().filter(|claim| weak && !claim.only_if_alone);
+        let devices: BTreeSet<&String> = strong().filter_map(|it| it.device.as_ref()).collect();
+        let macs: BTreeSet<MacAddress> = strong().map(|claim| claim.mac).collect();
         let spoken_of = |claim: &Claim| {
-            let mut others = all().filter(|other| !other.only_if_alone);
-            others.any(|other| other.device == claim.device || other.mac == claim.mac)
+            let device = claim.device.as_ref();
+            device.is_some_and(|device| devices.contains(device)) || macs.contains(&claim.mac)
         };
-        let claims = all().filter(|claim| !claim.only_if_alone || !spoken_of(claim));
+        let gives_way = |claim: &&Claim| claim.only_if_alone && spoken_of(claim);
+        // It may have come first, and the interface is the other's now.
+        for claim in all().filter(gives_way) {
+            bindings.forget(&claim.port);
+        }
+        let claims = all().filter(|claim| !gives_way(claim));
         let claims = claims.map(|claim| {
             let mut bound = Cow::Borrowed(claim);
             if let Some(switch) = &claim.switch

@@ -111,6 +111,47 @@ fn a_claim_waits_for_its_interface_and_follows_it_through_a_new_name() {
 }
 
 #[test]
+fn a_switch_that_notes_whose_port_it_is_gives_way_to_whoever_plugged_it_in() {
+    let mut host = host();
+    see(&mut host, &[("vnet0", 7), ("vnet1", 8)]);
+    let noted = |port: &str, device: &str, last: u8| Claim {
+        only_if_alone: true,
+        mac: [0x52, 0x54, 0, 0, 0, last].into(),
+        ..claim(port, device)
+    };
+    let claims = vec![noted("iface-1", "vnet0", 1), noted("iface-2", "vnet1", 2)];
+    host.change("openvswitch", ClaimChange::ReplaceAll { claims });
+    assert_eq!(
+        indices(&mut host).into_keys().collect::<Vec<_>>(),
+        ["iface-1", "iface-2"]
+    );
+    // The other one comes later, under another name.
+    host.change("libvirt", said("a", &[claim("a/0", "vnet0")]));
+    assert_eq!(indices(&mut host)["a/0"], 7);
+    assert_eq!(indices(&mut host)["iface-2"], 8);
+    assert!(!indices(&mut host).contains_key("iface-1"));
+    host.change("libvirt", ClaimChange::Remove { vm: "a".to_owned() });
+    assert_eq!(indices(&mut host)["iface-1"], 7);
+}
+
+#[test]
+fn a_source_that_names_a_switch_the_host_has_not_is_refused() {
+    let mut host = host();
+    see(&mut host, &[("vnet0", 7)]);
+    let plugged = Claim {
+        switch: Some("openvswitch".to_owned()),
+        ..claim("a/0", "vnet0")
+    };
+    host.change("libvirt", said("a", &[plugged]));
+    let program = host.desire(&capabilities()).expect("a program").program;
+    let refusal = &program.refused["a/0"];
+    assert!(
+        !refusal.absent && refusal.reason.contains("openvswitch"),
+        "{refusal:?}"
+    );
+}
+
+#[test]
 fn a_reused_name_inherits_nothing() {
     let mut host = host();
     see(&mut host, &[("vnet0", 7)]);
