@@ -14,6 +14,9 @@ use crate::topology::{Bond, BondMode, PortVlan, Topology, TopologyPort};
 /// Who says that a port exists, for claims that an Open vSwitch's database makes.
 pub const SOURCE: &str = "openvswitch";
 
+/// In the `external_ids` of a bridge that was taken over: the `fail_mode` that it had, and gets back.
+pub(crate) const MARK: &str = "moat-fail-mode";
+
 /// After so long without a frame the place of a MAC is forgotten, where nobody says otherwise
 /// (ovs-vswitchd.conf.db(5), `other_config:mac-aging-time`).
 const AGEING_SECONDS: u16 = 300;
@@ -92,6 +95,13 @@ impl Attached {
                 observed.interfaces.insert(device.clone(), seen);
             }
         }
+    }
+
+    /// Bridges that bear the mark of having been taken over.
+    pub fn marked(&self) -> impl Iterator<Item = &String> {
+        let bridges = self.bridges.iter();
+        let marked = bridges.filter(|(_, bridge)| bridge.external_ids.contains_key(MARK));
+        marked.map(|(name, _)| name)
     }
 
     /// The ports of virtual machines, where whoever plugged them in wrote their MAC beside them.

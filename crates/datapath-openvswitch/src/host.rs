@@ -237,8 +237,10 @@ impl Enforcement for OpenVSwitch {
             .filter(|name| program.bridges.contains_key(*name))
             .cloned()
             .collect();
-        let left = self.taken.iter().filter(|name| !concerned.contains(name));
-        let left: Vec<String> = left.cloned().collect();
+        // A process before this one may have taken a bridge over, which its mark tells.
+        let mut left = self.taken.clone();
+        left.extend(self.attached.marked().cloned());
+        left.retain(|name| !concerned.contains(name));
         let brought: Vec<Result<Enforced, DatapathError>> = concerned
             .iter()
             .map(|name| self.bring(name, &program))

@@ -46,8 +46,6 @@ impl Enforcement for Switches {
         };
         let elsewhere = openvswitch.attached().bridges.keys();
         if elsewhere.len() == 0 {
-            // It may have bridges to give back.
-            openvswitch.enforce(HostProgram::default())?;
             return self.nftables.enforce(program);
         }
         let own = program.on_bridges(|bridge| !openvswitch.has(bridge));

@@ -9,13 +9,11 @@ use openflow::{FlowMod, Match};
 use ovsdb::vswitch::{DATABASE, OpenVSwitch as Root};
 use ovsdb::{Cache, Condition, Outcome, Retry, Table as _, Transaction, Typed as _};
 
-use crate::attachments::{Attached, AttachedBridge};
+use crate::attachments::{Attached, AttachedBridge, MARK};
 use crate::difference::is_ours;
 
 use super::OpenVSwitch;
 
-/// In a bridge's `external_ids`: the mode that it had, and gets back.
-const BEFORE: &str = "moat-fail-mode";
 const SECURE: &str = "secure";
 /// How long the database may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -41,7 +39,7 @@ impl OpenVSwitch {
         name: &str,
         bridge: &AttachedBridge,
     ) -> Result<(), DatapathError> {
-        let Some(before) = bridge.external_ids.get(BEFORE).cloned() else {
+        let Some(before) = bridge.external_ids.get(MARK).cloned() else {
             return Ok(());
         };
         let mode = (!before.is_empty()).then_some(before.as_str());
@@ -61,8 +59,8 @@ impl OpenVSwitch {
         others.retain(|flow| !is_ours(flow.cookie) && !is_made_by_the_switch(flow));
         let mut external_ids = bridge.external_ids.clone();
         match before {
-            Some(before) => external_ids.insert(BEFORE.to_owned(), before.to_owned()),
-            None => external_ids.remove(BEFORE),
+            Some(before) => external_ids.insert(MARK.to_owned(), before.to_owned()),
+            None => external_ids.remove(MARK),
         };
         let mut transaction = Transaction::new(DATABASE);
         transaction.comment("moat: what a bridge does that nobody has told anything");
